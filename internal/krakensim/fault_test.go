@@ -1,0 +1,233 @@
+package krakensim
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every fault looks the same over a socket and in process.
+func TestFaults(t *testing.T) {
+	tests := map[string]struct {
+		fault Fault
+		check func(t *testing.T, got reply)
+		fails error // of the round trip or of reading the body
+		nonce uint64
+	}{
+		"error strings": {
+			fault: Fault{Errors: []string{"EService:Unavailable", "EService:Busy"}},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, http.StatusOK, got.status)
+				assert.Equal(t, []string{"EService:Unavailable", "EService:Busy"}, got.Error)
+				assert.Equal(t, "application/json", got.header.Get("Content-Type"))
+			},
+		},
+		"error strings with a status": {
+			fault: Fault{Errors: []string{"EGeneral:Too many requests"}, Status: 429},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 429, got.status)
+				assert.Equal(t, []string{"EGeneral:Too many requests"}, got.Error)
+			},
+		},
+		"a status comes with the CDN's page": {
+			fault: Fault{Status: 520},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 520, got.status)
+				assert.Contains(t, got.header.Get("Content-Type"), "text/html")
+				assert.Contains(t, got.body, "<title>520")
+			},
+		},
+		"a header": {
+			fault: Fault{Status: 429, Header: http.Header{"retry-after": {"7"}}},
+			check: func(t *testing.T, got reply) { assert.Equal(t, "7", got.header.Get("Retry-After")) },
+		},
+		"a redirect": {
+			fault: Fault{Status: 302, Header: http.Header{"Location": {"https://elsewhere.test/"}}},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 302, got.status)
+				assert.Equal(t, "https://elsewhere.test/", got.header.Get("Location"))
+			},
+		},
+		"a body as it is": {
+			fault: Fault{Body: `{"error":[],"result":{"token":5}}`},
+			check: func(t *testing.T, got reply) { assert.Equal(t, `{"error":[],"result":{"token":5}}`, got.body) },
+		},
+		"a body of another type": {
+			fault: Fault{Body: "<html>", ContentType: "text/html"},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, "<html>", got.body)
+				assert.Equal(t, "text/html", got.header.Get("Content-Type"))
+			},
+		},
+		"an oversized body": {
+			fault: Fault{Oversize: 3 << 20},
+			check: func(t *testing.T, got reply) {
+				assert.Len(t, got.body, 3<<20)
+				assert.True(t, strings.HasPrefix(got.body, `{"error":[],"result":{"token":"AAA`))
+			},
+		},
+		"a dropped connection":                 {fault: Fault{Drop: true}, fails: io.EOF},
+		"a truncated answer":                   {fault: Fault{Truncate: true}, fails: io.ErrUnexpectedEOF, nonce: 1},
+		"processed, then a dropped connection": {fault: Fault{Drop: true, Process: true}, fails: io.EOF, nonce: 1},
+		"processed, then an error": {
+			fault: Fault{Errors: []string{"EService:Busy"}, Process: true}, nonce: 1,
+			check: func(t *testing.T, got reply) { assert.Equal(t, []string{"EService:Busy"}, got.Error) },
+		},
+		"latency, then the true answer": {
+			fault: Fault{Latency: time.Millisecond}, nonce: 1,
+			check: func(t *testing.T, got reply) { assert.Contains(t, got.body, `"token"`) },
+		},
+		"another path's fault": {
+			fault: Fault{Path: "Balance", Drop: true}, nonce: 1,
+			check: func(t *testing.T, got reply) { assert.Contains(t, got.body, `"token"`) },
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := startServer(t, Options{})
+			for _, over := range []struct {
+				name      string
+				exchange  *Exchange
+				transport http.RoundTripper
+				base      string
+			}{
+				{"socket", server.Exchange, newTransport(t), server.RESTURL()},
+				{"process", New(exampleKey), nil, "https://api.kraken.com"},
+			} {
+				if over.transport == nil {
+					over.transport = over.exchange.Transport()
+				}
+				test.fault.Times = 1
+				over.exchange.Misbehave(test.fault)
+				q := newRequest(tokenPath, 1)
+				q.base = over.base
+				got, err := q.try(t.Context(), over.transport)
+				if test.fails != nil {
+					require.ErrorIs(t, err, test.fails, over.name)
+				} else {
+					require.NoError(t, err, over.name)
+					test.check(t, got)
+				}
+				assert.Equal(t, test.nonce, over.exchange.LastNonce(ExampleAPIKey), over.name)
+
+				over.exchange.Behave()
+				q = newRequest(tokenPath, 2)
+				q.base = over.base
+				assert.Empty(t, q.do(t, over.transport).Error, "afterwards all is well")
+			}
+		})
+	}
+}
+
+func TestAHangLastsUntilTheClientGoesAway(t *testing.T) {
+	server := startServer(t, Options{})
+	server.Misbehave(Fault{Hang: true})
+	for base, transport := range map[string]http.RoundTripper{
+		server.RESTURL():    newTransport(t),
+		"http://in-process": server.Transport(),
+	} {
+		q := newRequest(tokenPath, 1)
+		q.base = base
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		_, err := q.try(ctx, transport)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+}
+
+func TestBehaveReleasesWhatHangsOrIsDelayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := New(exampleKey)
+		for i, fault := range []Fault{
+			{Hang: true}, {Latency: time.Hour, Errors: []string{"EService:Busy"}}, {Process: true, Hang: true},
+		} {
+			x.Misbehave(fault)
+			answered := make(chan reply)
+			go func() { answered <- newRequest(tokenPath, uint64(i)+1).do(t, x.Transport()) }()
+			synctest.Wait()
+			x.Behave()
+			got := <-answered
+			assert.Empty(t, got.Error)
+			assert.Contains(t, got.body, `"token"`)
+		}
+	})
+}
+
+func TestLatencyLastsAsLongAsItSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := New(exampleKey)
+		x.Misbehave(Fault{Latency: 3 * time.Second, Status: 502})
+		start := time.Now()
+		assert.Equal(t, 502, newRequest(tokenPath, 1).do(t, x.Transport()).status)
+		assert.Equal(t, 3*time.Second, time.Since(start))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := newRequest(tokenPath, 1).try(ctx, x.Transport())
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, 4*time.Second, time.Since(start))
+	})
+}
+
+func TestFaultsQueueUp(t *testing.T) {
+	x := New(exampleKey)
+	x.Misbehave(
+		Fault{Times: 2, Status: 500},
+		Fault{Path: "Balance", Times: 1, Status: 501},
+		Fault{Path: "GetWebSocketsToken", Status: 502},
+	)
+	status := func(path string) int { return newRequest(path, 1).do(t, x.Transport()).status }
+	assert.Equal(t, 500, status("/0/public/Time"))
+	assert.Equal(t, 500, status(tokenPath))
+	assert.Equal(t, 502, status(tokenPath))
+	assert.Equal(t, 501, status("/0/private/Balance"))
+	assert.Equal(t, 200, status("/0/private/Balance"))
+	assert.Equal(t, 502, status(tokenPath), "without Times it stays")
+	x.Behave()
+	assert.Equal(t, 200, status(tokenPath))
+}
+
+func TestARecordedCallSaysHowItWasAnswered(t *testing.T) {
+	x := New(exampleKey)
+	x.Misbehave(Fault{Times: 1, Errors: []string{"EService:Busy"}}, Fault{Times: 1, Drop: true}, Fault{Times: 1, Status: 503})
+	for range 3 {
+		_, err := newRequest(tokenPath, 1).try(t.Context(), x.Transport())
+		if err != nil {
+			require.True(t, errors.Is(err, io.EOF))
+		}
+	}
+	calls := x.Calls()
+	assert.Equal(t, []string{"EService:Busy"}, calls[0].Errors)
+	assert.Zero(t, calls[1].Status)
+	assert.Equal(t, 503, calls[2].Status)
+}
+
+func TestTheTransportEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	x := New(exampleKey)
+	_, err := x.Transport().RoundTrip(newRequest(tokenPath, 1).build(ctx))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, x.Calls())
+}
+
+func TestTheTransportNamesItselfAsNetHTTPDoes(t *testing.T) {
+	q := newRequest(tokenPath, 1)
+	q.header.Del("User-Agent")
+	assert.Equal(t, 200, q.do(t, New(exampleKey).Transport()).status)
+}
+
+func TestTheTransportTakesNoWebSockets(t *testing.T) {
+	q := newRequest("/v2", 1)
+	q.header.Set("Upgrade", "websocket")
+	_, err := q.try(t.Context(), New().Transport())
+	assert.ErrorContains(t, err, "WebSockets need a server")
+}

@@ -1,0 +1,200 @@
+package krakensim
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var exampleKey = Key{APIKey: ExampleAPIKey, APISecret: ExampleAPISecret, Name: "example"}
+
+const tokenPath = "/0/private/GetWebSocketsToken"
+
+// request is a private request as a good client makes it; a test changes what it is about.
+type request struct {
+	base, method, path, signedPath string
+	apiKey, apiSecret              string
+	nonce, body, signedBody        string
+	header                         http.Header
+}
+
+func newRequest(path string, nonce uint64) *request {
+	n := strconv.FormatUint(nonce, 10)
+	return &request{
+		base: "http://api.kraken.test", method: http.MethodPost, path: path,
+		apiKey: ExampleAPIKey, apiSecret: ExampleAPISecret,
+		nonce: n, body: "nonce=" + n,
+		header: http.Header{"User-Agent": {"test"}, "Content-Type": {formType}},
+	}
+}
+
+func (q *request) build(ctx context.Context) *http.Request {
+	signedPath, signedBody := q.signedPath, q.signedBody
+	if signedPath == "" {
+		signedPath = q.path
+	}
+	if signedBody == "" {
+		signedBody = q.body
+	}
+	r, err := http.NewRequestWithContext(ctx, q.method, q.base+q.path, strings.NewReader(q.body))
+	if err != nil {
+		panic(err)
+	}
+	r.Header = q.header.Clone()
+	r.Header.Set("API-Key", q.apiKey)
+	r.Header.Set("API-Sign", signature(q.apiSecret, signedPath, q.nonce, []byte(signedBody)))
+	return r
+}
+
+// reply is an answer as a client sees it.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	Error  []string
+	Result json.RawMessage
+}
+
+// do sends a request and reads the answer.
+func (q *request) do(t *testing.T, transport http.RoundTripper) reply {
+	t.Helper()
+	got, err := q.try(t.Context(), transport)
+	require.NoError(t, err)
+	return got
+}
+
+func (q *request) try(ctx context.Context, transport http.RoundTripper) (got reply, err error) {
+	client := &http.Client{Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(q.build(ctx))
+	if err != nil {
+		return got, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	got.status, got.header, got.body = response.StatusCode, response.Header, string(body)
+	_ = json.Unmarshal(body, &got)
+	return got, err
+}
+
+// mintToken gets a token over REST.
+func mintToken(t *testing.T, x *Exchange) string {
+	t.Helper()
+	got := newRequest(tokenPath, x.LastNonce(ExampleAPIKey)+1).do(t, x.Transport())
+	require.Empty(t, got.Error)
+	var token struct{ Token string }
+	require.NoError(t, json.Unmarshal(got.Result, &token))
+	return token.Token
+}
+
+func startServer(t *testing.T, options Options) *Server {
+	t.Helper()
+	if options.Keys == nil {
+		options.Keys = []Key{exampleKey}
+	}
+	server, err := Start(options)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// newTransport is a transport of real sockets, closed with the test.
+func newTransport(t *testing.T) *http.Transport {
+	transport := &http.Transport{DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// stream is a client's end of a WebSocket.
+type stream struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+func dial(t *testing.T, url string) stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: newTransport(t)}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	return stream{t, conn}
+}
+
+func (s stream) send(message string) {
+	s.t.Helper()
+	require.NoError(s.t, s.conn.Write(s.t.Context(), websocket.MessageText, []byte(message)))
+}
+
+// next reads the next message that isn't a heartbeat.
+func (s stream) next() string {
+	s.t.Helper()
+	for {
+		if text := s.read(); !strings.Contains(text, `"heartbeat"`) {
+			return text
+		}
+	}
+}
+
+func (s stream) read() string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	defer cancel()
+	_, text, err := s.conn.Read(ctx)
+	require.NoError(s.t, err)
+	return string(text)
+}
+
+// matches checks that got has at least the fields of want, and returns got. In want, "*" stands for any value.
+func matches(t *testing.T, want, got string) any {
+	t.Helper()
+	var w, g any
+	require.NoError(t, json.Unmarshal([]byte(want), &w), want)
+	require.NoError(t, json.Unmarshal([]byte(got), &g), got)
+	contains(t, w, g, got)
+	return g
+}
+
+func contains(t *testing.T, want, got any, text string) {
+	t.Helper()
+	switch want := want.(type) {
+	case map[string]any:
+		object, ok := got.(map[string]any)
+		require.True(t, ok, text)
+		for name, value := range want {
+			require.Contains(t, object, name, text)
+			contains(t, value, object[name], text)
+		}
+	case []any:
+		list, ok := got.([]any)
+		require.True(t, ok, text)
+		require.Len(t, list, len(want), text)
+		for i := range want {
+			contains(t, want[i], list[i], text)
+		}
+	default:
+		if want != "*" {
+			require.Equal(t, want, got, text)
+		}
+	}
+}
+
+func query(values ...string) string {
+	form := url.Values{}
+	for i := 0; i < len(values); i += 2 {
+		form.Set(values[i], values[i+1])
+	}
+	return form.Encode()
+}

@@ -1,0 +1,122 @@
+package krakensim
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+)
+
+// ExampleAPISecret is the private key of Kraken's own authentication guide. It opens no account; it is here because
+// everybody can check its signatures against the guide.
+const ExampleAPISecret = "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg=="
+
+// ExampleAPIKey goes with [ExampleAPISecret]: made up, in the shape of Kraken's public keys (56 characters of the
+// base64 alphabet).
+const ExampleAPIKey = "EXAMPLE/KEY/OF/THE/KRAKEN/SIMULATOR/NOT/A/REAL/KEY/00000"
+
+// A Tier is a Kraken verification level. It decides how large a key's call counter may grow and how fast it decays.
+type Tier string
+
+// The tiers Kraken has, and none, which doesn't count. The empty Tier is none.
+const (
+	TierStarter      Tier = "starter"
+	TierIntermediate Tier = "intermediate"
+	TierPro          Tier = "pro"
+	TierNone         Tier = "none"
+)
+
+// ParseTier reads a tier's name.
+func ParseTier(name string) (Tier, error) {
+	tier := Tier(name)
+	if _, counted := limits[tier]; !counted && tier != TierNone && tier != "" {
+		return "", fmt.Errorf("unknown tier %q: want starter, intermediate, pro or none", name)
+	}
+	return tier, nil
+}
+
+// Permissions of an API key, named as GetApiKeyInfo names them.
+const (
+	PermissionQueryFunds        = "query-funds"
+	PermissionWithdrawFunds     = "withdraw-funds"
+	PermissionQueryOpenTrades   = "query-open-trades"
+	PermissionQueryClosedTrades = "query-closed-trades"
+	PermissionModifyTrades      = "modify-trades"   // create and modify orders
+	PermissionCloseTrades       = "close-trades"    // cancel and close orders
+	PermissionWebSockets        = "create-ws-token" // "Access WebSockets API"
+)
+
+// DefaultPermissions returns what a trading application's key usually may: everything but move money.
+func DefaultPermissions() []string {
+	return []string{
+		PermissionQueryFunds,
+		PermissionQueryOpenTrades,
+		PermissionQueryClosedTrades,
+		PermissionModifyTrades,
+		PermissionCloseTrades,
+		PermissionWebSockets,
+	}
+}
+
+// A Key is an API key pair as an account holder makes it at Kraken.
+type Key struct {
+	APIKey    string `json:"api_key"`    // public key
+	APISecret string `json:"api_secret"` // private key, base64 as Kraken issues it
+
+	Name        string   `json:"name,omitempty"`        // its name, as GetApiKeyInfo tells it
+	Permissions []string `json:"permissions,omitempty"` // nil: DefaultPermissions
+
+	// The second factor, at most one: a fixed password, or the base32 seed of an authenticator.
+	OTPPassword string `json:"otp_password,omitempty"`
+	TOTPSecret  string `json:"totp_secret,omitempty"`
+
+	Tier       Tier      `json:"tier,omitempty"`
+	ValidUntil time.Time `json:"valid_until,omitzero"` // zero: for ever; afterwards Kraken knows no such key
+}
+
+// Validate says what is wrong with the key. An Exchange takes an invalid key without complaint, and refuses every
+// request that it signs. The error repeats no secret.
+func (k Key) Validate() error {
+	if k.APIKey == "" {
+		return errors.New("the API key is empty")
+	}
+	if secret, err := base64.StdEncoding.DecodeString(k.APISecret); err != nil || len(secret) == 0 {
+		return errors.New("the API secret isn't base64, the form in which Kraken issues it")
+	}
+	if k.OTPPassword != "" && k.TOTPSecret != "" {
+		return errors.New("a key has one second factor: an OTP password or a TOTP secret, not both")
+	}
+	if k.TOTPSecret != "" {
+		if _, err := totp.GenerateCode(k.TOTPSecret, time.Unix(0, 0)); err != nil {
+			return errors.New("the TOTP secret isn't base32")
+		}
+	}
+	_, err := ParseTier(string(k.Tier))
+	return err
+}
+
+func (k Key) permissions() []string {
+	if k.Permissions == nil {
+		return DefaultPermissions()
+	}
+	return slices.Clone(k.Permissions)
+}
+
+// keyState is what the exchange knows of a public key. It outlives the key: one that is removed and set again goes on
+// with its nonce and its counter.
+type keyState struct {
+	Key
+	present  bool
+	nonce    uint64
+	counter  callCounter
+	created  time.Time
+	modified time.Time
+	lastUsed time.Time
+}
+
+func (k *keyState) known(now time.Time) bool {
+	return k != nil && k.present && (k.ValidUntil.IsZero() || now.Before(k.ValidUntil))
+}

@@ -1,0 +1,89 @@
+package krakensim
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxBody is how much of a request's body is read. The largest true request is a few hundred bytes.
+const maxBody = 1 << 20
+
+const privatePrefix = "/0/private/"
+
+// serveREST answers a REST request over a connection.
+func (x *Exchange) serveREST(w http.ResponseWriter, r *http.Request) {
+	// The deadlines are for slow clients. Between them, a Fault may take as long as it likes.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(answerTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		bodyRefusal(err).write(w)
+		return
+	}
+	_ = control.SetReadDeadline(time.Time{})
+
+	a, err := x.serve(r.Context(), r, body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // the client has gone
+	}
+	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
+	a.write(w)
+}
+
+func bodyRefusal(err error) answer {
+	status := http.StatusBadRequest
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		status = http.StatusRequestEntityTooLarge
+	}
+	a, _ := Fault{Status: status}.answer()
+	return a
+}
+
+// serve answers a REST request, faults included. An error means that the context ended first.
+func (x *Exchange) serve(ctx context.Context, r *http.Request, body []byte) (a answer, err error) {
+	path := r.URL.EscapedPath() // what the client signed
+	fault, released := x.fault(path)
+	if !strings.HasPrefix(path, privatePrefix) {
+		return fault.commit(ctx, released, func() answer { return public(path, r) })
+	}
+	p := parsePrivate(r, path, body)
+	call := x.arrive(path, p.apiKey, p.nonce)
+	defer func() { x.leave(call, a) }()
+	return fault.commit(ctx, released, func() answer { return x.private(p) })
+}
+
+// private answers a request under /0/private/.
+func (x *Exchange) private(p privateRequest) answer {
+	method, ok := privateMethods[strings.TrimPrefix(p.path, privatePrefix)]
+	if !ok {
+		return unknownMethod()
+	}
+	if a, ok := p.acceptable(); !ok {
+		return a
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	now := time.Now()
+	key, refusal := x.authenticate(p, method, now)
+	if refusal != "" {
+		return refuse(refusal)
+	}
+	return method.answer(x, key, now)
+}
+
+// unknownMethod is how Kraken answers a path that isn't there.
+func unknownMethod() answer {
+	a := refuse("EGeneral:Unknown method")
+	a.status = http.StatusNotFound
+	return a
+}
+
+// noUserAgent is what the CDN in front of Kraken makes of a request without a User-Agent.
+func noUserAgent() answer {
+	return newAnswer(http.StatusForbidden, "text/plain; charset=UTF-8", []byte("error code: 1010"))
+}

@@ -1,0 +1,186 @@
+package krakensim
+
+import (
+	"cmp"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options say how to serve an exchange. The zero Options are a good choice for a test.
+type Options struct {
+	Addr string // host:port to listen on; "" is 127.0.0.1:0, any free port
+	TLS  bool   // serve https and wss, with a certificate of a CA of the server's own
+	Keys []Key  // that the exchange knows from the start
+
+	// ServerName, if set, is the only name in the certificate, to see clients refuse a wrong one. Otherwise it is
+	// valid for localhost, the loopback addresses and the host of Addr.
+	ServerName string
+
+	// Control serves, beside Kraken, what is described at [Server.ControlURL]. It needs no credentials.
+	Control bool
+}
+
+// A Server is an exchange on a listener of its own.
+type Server struct {
+	*Exchange
+	tls    bool
+	host   string // host:port as clients write it
+	caPEM  string
+	server *http.Server
+	served chan struct{} // closed when the listener is
+
+	mu      sync.Mutex
+	conns   map[net.Conn]http.ConnState
+	closed  bool
+	pending sync.WaitGroup // handlers
+}
+
+// Start serves a new exchange. The caller has to call [Server.Close].
+func Start(options Options) (*Server, error) {
+	for _, key := range options.Keys {
+		if err := key.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	listener, err := net.Listen("tcp", cmp.Or(options.Addr, "127.0.0.1:0"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Exchange: New(options.Keys...),
+		tls:      options.TLS,
+		host:     reachable(listener.Addr()),
+		served:   make(chan struct{}),
+		conns:    make(map[net.Conn]http.ConnState),
+	}
+	var handler http.Handler = s.Exchange
+	if options.Control {
+		handler = s.withControl(handler)
+	}
+	s.server = &http.Server{
+		Handler:           s.counted(handler),
+		ReadHeaderTimeout: answerTimeout,
+		IdleTimeout:       2 * time.Minute,
+		ConnState:         s.connState,
+		ErrorLog:          log.New(io.Discard, "", 0), // a client that doesn't trust the CA is none of our errors
+		// HTTP/1.1 only: a fault closes the connection, which HTTP/2 shares among requests, and WebSockets need it.
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	if options.TLS {
+		names := []string{"localhost", "127.0.0.1", "::1"}
+		if host, _, _ := net.SplitHostPort(s.host); !slices.Contains(names, host) {
+			names = append(names, host)
+		}
+		if options.ServerName != "" {
+			names = []string{options.ServerName}
+		}
+		var config *tls.Config
+		if config, s.caPEM, err = newCertificate(names); err != nil {
+			_ = listener.Close()
+			return nil, err
+		}
+		listener = tls.NewListener(listener, config)
+	}
+	go func() {
+		defer close(s.served)
+		_ = s.server.Serve(listener) // until Close
+	}()
+	return s, nil
+}
+
+// reachable is the listener's host:port; where it listens on all addresses, the loopback one.
+func reachable(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (s *Server) url(scheme, path string) string {
+	if s.tls {
+		scheme += "s"
+	}
+	return fmt.Sprintf("%s://%s%s", scheme, s.host, path)
+}
+
+// RESTURL is the base of the REST API, in the place of https://api.kraken.com.
+func (s *Server) RESTURL() string { return s.url("http", "") }
+
+// WebSocketURL is where WebSocket v1 is, in the place of wss://ws-auth.kraken.com.
+func (s *Server) WebSocketURL() string { return s.url("ws", "") }
+
+// WebSocketV2URL is where WebSocket v2 is, in the place of wss://ws-auth.kraken.com/v2.
+func (s *Server) WebSocketV2URL() string { return s.url("ws", "/v2") }
+
+// CACertPEM is the certificate, in PEM, of the CA that the server's own is from; "" without TLS.
+func (s *Server) CACertPEM() string { return s.caPEM }
+
+// CloseConnections closes all connections that are kept alive and idle, as the CDN in front of Kraken does now and
+// then. WebSockets stay.
+func (s *Server) CloseConnections() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn, state := range s.conns {
+		if state == http.StateIdle {
+			_ = conn.Close()
+		}
+	}
+}
+
+// Close stops the server, cuts all connections off and waits until nothing of it is left running.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	_ = s.server.Close()
+	<-s.served
+	s.closeSockets()
+	s.pending.Wait()
+}
+
+// counted lets Close wait for handlers, which http.Server.Close doesn't.
+func (s *Server) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			panic(http.ErrAbortHandler)
+		}
+		s.pending.Add(1)
+		s.mu.Unlock()
+		defer s.pending.Done()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) connState(conn net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch state {
+	case http.StateClosed, http.StateHijacked:
+		delete(s.conns, conn)
+	default:
+		s.conns[conn] = state
+	}
+}
+
+// withControl puts the control paths in front of the exchange.
+func (s *Server) withControl(exchange http.Handler) http.Handler {
+	control := s.control()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, controlPrefix) {
+			control.ServeHTTP(w, r)
+			return
+		}
+		exchange.ServeHTTP(w, r)
+	})
+}
