@@ -65,7 +65,7 @@ func (m *Meter) count(err error) {
 		m.stats.LastSuccess = time.Now()
 	case errors.Is(err, context.Canceled) && as(err) == nil:
 	default:
-		kind := kindName(err)
+		kind := KindName(err)
 		m.stats.Failures[kind]++
 		m.stats.LastError, m.stats.LastErrorKind, m.stats.LastErrorAt = err.Error(), kind, time.Now()
 	}
@@ -80,7 +80,8 @@ func (m *Meter) Stats() Stats {
 	return stats
 }
 
-func kindName(err error) string {
+// KindName names the kind of a failure: that of a kraken.Kind, "held_back", or "other".
+func KindName(err error) string {
 	if isHeldBack(err) {
 		return "held_back"
 	}

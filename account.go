@@ -1,0 +1,179 @@
+package krakensecrets
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
+	"golang.org/x/time/rate"
+)
+
+// account is an account's config and what runs by it. It doesn't change; a config write puts another in its place.
+type account struct {
+	name    string
+	config  *config
+	key     *apiKey
+	counter *rate.Limiter
+	client  *kraken.Client
+
+	// The links of the chain, innermost first.
+	guard *tokensource.Guard
+	retry *tokensource.Retry
+	meter *tokensource.Meter
+	reuse *tokensource.Reuse
+}
+
+// newAccount builds what runs by a validated config. Nothing else knows of it until storeAccount or loadAccount.
+func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*account, error) {
+	privateKey, err := kraken.ParsePrivateKey(c.APISecret)
+	if err != nil {
+		return nil, badInput((&fieldError{fieldAPISecret, err.Error(), pairRemedy}).Error())
+	}
+	secondFactor, err := c.secondFactor()
+	if err != nil {
+		return nil, badInput((&fieldError{fieldTOTPSecret, err.Error(), "write it again"}).Error())
+	}
+	transport, err := b.transport(c.CACert)
+	if err != nil {
+		return nil, badInput((&fieldError{fieldCACert, err.Error(), "write it again, with the pair"}).Error())
+	}
+	key := b.key(storage, c.APIKey)
+	a := &account{name: name, config: c, key: key, counter: key.counterFor(c.Tier)}
+	a.client = &kraken.Client{
+		BaseURL:      c.APIURL,
+		APIKey:       c.APIKey,
+		PrivateKey:   privateKey,
+		SecondFactor: secondFactor,
+		Nonce:        key.nonce,
+		Transport:    transport,
+		UserAgent:    "vault-plugin-secrets-kraken/" + Version,
+		Now:          time.Now,
+	}
+	a.guard = tokensource.NewGuard(a.counter, key.nonce.Advance, b.mint(a.client))
+	a.retry = tokensource.NewRetry(time.Duration(c.RequestTimeout)*time.Second, a.guard)
+	a.meter = tokensource.NewMeter(a.retry)
+	a.reuse = tokensource.NewReuse(time.Duration(c.CacheTTL)*time.Second, b.announce(name, a.meter))
+	return a, nil
+}
+
+// mint is the end of the chain: a token from Kraken.
+func (b *backend) mint(client *kraken.Client) tokensource.Source {
+	return tokensource.SourceFunc(func(ctx context.Context) (tokensource.Token, error) {
+		ctx, cancel := b.detach(ctx)
+		defer cancel()
+		made, err := client.GetWebSocketsToken(ctx)
+		if err != nil {
+			return tokensource.Token{}, err
+		}
+		return tokensource.Token{
+			Value:       made.Token,
+			RequestedAt: made.RequestedAt,
+			ExpiresAt:   made.RequestedAt.Add(made.Expires),
+		}, nil
+	})
+}
+
+// detach returns a context with ctx's deadline that doesn't end when the reader goes away: a signed request left behind
+// in the network could arrive after the next one, whose nonce is higher, and Kraken would count it against the account.
+// It ends with the mount.
+func (b *backend) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if deadline, ok := ctx.Deadline(); ok {
+		cancel()
+		detached, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	}
+	stop := context.AfterFunc(b.lifetime, cancel)
+	return detached, func() { stop(); cancel() }
+}
+
+// account returns what runs for a configured account, and builds it when it is asked for the first time. The error is
+// one to answer with.
+func (b *backend) account(ctx context.Context, req *logical.Request, name string) (*account, error) {
+	if a := b.runningAccount(name); a != nil {
+		return a, nil
+	}
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	if a := b.runningAccount(name); a != nil {
+		return a, nil
+	}
+	stored, err := getConfig(ctx, req.Storage, name)
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return nil, notConfigured(req.MountPoint, name)
+	}
+	a, err := b.newAccount(req.Storage, name, stored)
+	if err != nil {
+		return nil, err
+	}
+	b.replaceAccount(name, a)
+	return a, nil
+}
+
+func (b *backend) runningAccount(name string) *account {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.accounts[name]
+}
+
+// storeAccount stores an account's config and lets reads use it. If it fails, nothing has changed but, at most, the key's
+// claim, which is void without a config that bears it out.
+func (b *backend) storeAccount(ctx context.Context, storage logical.Storage, a *account) error {
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	// Again, now that no other write can come in between.
+	if err := b.checkOwner(ctx, storage, a.name, a.config.APIKey); err != nil {
+		return err
+	}
+	if err := a.key.entry.claim(ctx, a.name); err != nil {
+		return err
+	}
+	if err := setConfig(ctx, storage, a.name, a.config); err != nil {
+		return err
+	}
+	b.replaceAccount(a.name, a)
+	return nil
+}
+
+// replaceAccount lets reads use another account from now on, or none (nil). Requests under way with the old one finish
+// undisturbed. b.changing is held.
+func (b *backend) replaceAccount(name string, a *account) {
+	b.mu.Lock()
+	old := b.accounts[name]
+	if a == nil {
+		delete(b.accounts, name)
+	} else {
+		b.accounts[name] = a
+		a.key.use(a.config.Tier, a.counter)
+	}
+	b.mu.Unlock()
+	if old != nil {
+		old.reuse.Retire()
+	}
+}
+
+// transport returns the connections to servers whose certificates verify against a PEM bundle, or the system's roots.
+// All accounts with the same bundle share them.
+func (b *backend) transport(bundle string) (http.RoundTripper, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if transport := b.transports[bundle]; transport != nil {
+		return transport, nil
+	}
+	var roots *x509.CertPool
+	if bundle != "" {
+		var err error
+		if roots, err = kraken.ParseCertificates(bundle); err != nil {
+			return nil, err
+		}
+	}
+	transport := b.newTransport(roots)
+	b.transports[bundle] = transport
+	return transport, nil
+}

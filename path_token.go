@@ -1,0 +1,85 @@
+package krakensecrets
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
+)
+
+const (
+	pathTokenBase = "ws-token"
+
+	fieldToken        = "token"
+	fieldTTL          = "ttl"
+	fieldExpiresAt    = "expires_at"
+	fieldWebSocketURL = "websocket_url"
+	fieldCached       = "cached"
+
+	// websocketURL is where a token is used: Kraken's private WebSocket API, version 2.
+	websocketURL = "wss://ws-auth.kraken.com/v2"
+
+	tokenSynopsis = "Get a token for Kraken's private WebSocket feeds."
+	tokenHelp     = `
+A read answers a token that opens the account's private WebSocket feeds. Connect to websocket_url and send the token
+within ttl; a subscription made with it in time lasts as long as its connection.
+
+    vault read kraken/ws-token
+    vault write -f kraken/ws-token      always mints a new token, past the cache
+
+With cache_ttl in the account's config, reads share a token while it is young enough; cached tells. The answer has no
+lease: Kraken can't revoke a token, so there would be nothing to revoke. When Kraken answers "ESession:Invalid session"
+on the WebSocket, get a new one with the write.
+`
+)
+
+func (b *backend) pathToken() []*framework.Path {
+	responses := okResponse(map[string]*framework.FieldSchema{
+		fieldToken:        {Type: framework.TypeString, Required: true, Description: "The token.", DisplayAttrs: &framework.DisplayAttributes{Sensitive: true}},
+		fieldTTL:          {Type: framework.TypeDurationSecond, Required: true, Description: "Seconds left to use the token, counted from before it was asked for."},
+		fieldExpiresAt:    {Type: framework.TypeString, Required: true, Description: "When the token must have been used (RFC 3339, UTC)."},
+		fieldWebSocketURL: {Type: framework.TypeString, Required: true, Description: "Where to use the token: Kraken's WebSocket API v2."},
+		fieldCached:       {Type: framework.TypeBool, Required: true, Description: "Whether the token was minted for an earlier read."},
+	})
+	return accountPaths(pathTokenBase, framework.Path{
+		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "websocket-token"},
+		Operations: map[logical.Operation]framework.OperationHandler{
+			logical.ReadOperation: onActiveNode(framework.PathOperation{
+				Callback: b.tokenOperation((*tokensource.Reuse).Token), Summary: tokenSynopsis, Responses: responses,
+			}),
+			logical.UpdateOperation: onActiveNode(framework.PathOperation{
+				Callback: b.tokenOperation((*tokensource.Reuse).Fresh), Summary: "Mint a new token, past the cache.", Responses: responses,
+				DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: "mint", OperationSuffix: "websocket-token"},
+			}),
+		},
+		HelpSynopsis:    tokenSynopsis,
+		HelpDescription: strings.TrimSpace(tokenHelp),
+	})
+}
+
+// tokenOperation answers with the token that get has of an account's chain.
+func (b *backend) tokenOperation(get func(*tokensource.Reuse, context.Context) (tokensource.Token, error)) framework.OperationFunc {
+	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+		account, err := b.account(ctx, req, accountName(data))
+		if err != nil {
+			return nil, err
+		}
+		token, err := get(account.reuse, ctx)
+		if err != nil {
+			return nil, account.answerError(err, req.MountPoint, "")
+		}
+		response := &logical.Response{Data: map[string]any{
+			fieldToken:        token.Value,
+			fieldTTL:          secondsUntil(token.ExpiresAt),
+			fieldExpiresAt:    rfc3339(token.ExpiresAt),
+			fieldWebSocketURL: websocketURL,
+			fieldCached:       token.Cached,
+		}}
+		if token.Warning != "" {
+			response.AddWarning(token.Warning)
+		}
+		return response, nil
+	}
+}
