@@ -9,16 +9,14 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
-	"golang.org/x/time/rate"
 )
 
 // account is an account's config and what runs by it. It doesn't change; a config write puts another in its place.
 type account struct {
-	name    string
-	config  *config
-	key     *apiKey
-	counter *rate.Limiter
-	client  *kraken.Client
+	name   string
+	config *config
+	key    *apiKey
+	client *kraken.Client
 
 	// The links of the chain, innermost first.
 	guard *tokensource.Guard
@@ -41,8 +39,8 @@ func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*
 	if err != nil {
 		return nil, badInput((&fieldError{fieldCACert, err.Error(), "write it again, with the pair"}).Error())
 	}
-	key := b.key(storage, c.APIKey)
-	a := &account{name: name, config: c, key: key, counter: key.counterFor(c.Tier)}
+	key := b.key(storage, c.APIKey, c.Tier)
+	a := &account{name: name, config: c, key: key}
 	a.client = &kraken.Client{
 		BaseURL:      c.APIURL,
 		APIKey:       c.APIKey,
@@ -53,7 +51,7 @@ func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*
 		UserAgent:    "vault-plugin-secrets-kraken/" + Version,
 		Now:          time.Now,
 	}
-	a.guard = tokensource.NewGuard(a.counter, key.nonce.Advance, b.mint(a.client))
+	a.guard = tokensource.NewGuard(key.counter, key.nonce.Advance, b.mint(a.client))
 	a.retry = tokensource.NewRetry(time.Duration(c.RequestTimeout)*time.Second, a.guard)
 	a.meter = tokensource.NewMeter(a.retry)
 	a.reuse = tokensource.NewReuse(time.Duration(c.CacheTTL)*time.Second, b.announce(name, a.meter))
@@ -150,7 +148,7 @@ func (b *backend) replaceAccount(name string, a *account) {
 		delete(b.accounts, name)
 	} else {
 		b.accounts[name] = a
-		a.key.use(a.config.Tier, a.counter)
+		tokensource.SetTier(a.key.counter, a.config.Tier)
 	}
 	b.mu.Unlock()
 	if old != nil {

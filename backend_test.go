@@ -159,11 +159,15 @@ func requireCode(t *testing.T, code int, err error) {
 type eventLog struct {
 	mu     sync.Mutex
 	events []string
+	err    error // answered instead
 }
 
 func (l *eventLog) SendEvent(_ context.Context, eventType logical.EventType, event *logical.EventData) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
 	fields := event.Metadata.AsMap()
 	l.events = append(l.events, fmt.Sprintf("%s %s account=%s outcome=%s", eventType, fields["path"], fields["account"], fields["outcome"]))
 	return nil

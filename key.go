@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"math"
 	"sync"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
@@ -36,50 +34,24 @@ func keyID(apiKey string) string {
 // apiKey is what all requests with one API key share, whatever account and config they are made for: the nonce and the
 // call counter. It is safe for concurrent use.
 type apiKey struct {
-	nonce *kraken.Nonce
-	entry keyStore
-
-	mu      sync.Mutex // guards the fields below
-	tier    string
+	nonce   *kraken.Nonce
 	counter *rate.Limiter
+	entry   keyStore
 }
 
-// key returns the one keeper of an API key in this mount.
-func (b *backend) key(storage logical.Storage, public string) *apiKey {
+// key returns the one keeper of an API key in this mount. The tier is for a key that is new here; another takes effect
+// with the config that is stored with it.
+func (b *backend) key(storage logical.Storage, public, tier string) *apiKey {
 	id := keyID(public)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := b.keys[id]
 	if key == nil {
-		key = &apiKey{entry: keyStore{storage: storage, path: keyStorage + id}}
+		key = &apiKey{counter: tokensource.NewCounter(tier), entry: keyStore{storage: storage, path: keyStorage + id}}
 		key.nonce = kraken.NewNonce(&key.entry, b.nonceClock)
 		b.keys[id] = key
 	}
 	return key
-}
-
-// counterFor returns the key's call counter for a tier. It is the one in use if the tier is the same; else a new one
-// that has counted as many calls, for Kraken forgets none of them because a config says so.
-func (k *apiKey) counterFor(tier string) *rate.Limiter {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if tier == k.tier {
-		return k.counter
-	}
-	counter := tokensource.NewCounter(tier)
-	if counter != nil && k.counter != nil {
-		now := time.Now()
-		used := math.Ceil(float64(k.counter.Burst()) - k.counter.TokensAt(now))
-		counter.ReserveN(now, min(int(used), counter.Burst()))
-	}
-	return counter
-}
-
-// use makes a counter from counterFor the one in use.
-func (k *apiKey) use(tier string, counter *rate.Limiter) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.tier, k.counter = tier, counter
 }
 
 // keyStore reads and writes a key's entry.
@@ -137,7 +109,7 @@ func (s *keyStore) claim(ctx context.Context, account string) error {
 // counter. The key's entry tells where to look, so that no scan over all accounts is needed; the config found there
 // decides, for it may have another key by now.
 func (b *backend) checkOwner(ctx context.Context, storage logical.Storage, name, public string) error {
-	entry, err := b.key(storage, public).entry.load(ctx)
+	entry, err := (&keyStore{storage: storage, path: keyStorage + keyID(public)}).load(ctx)
 	if err != nil || entry.Account == name {
 		return err
 	}

@@ -1,6 +1,7 @@
 package tokensource
 
 import (
+	"math"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -36,20 +37,32 @@ var tierLimits = map[string]limits{
 // way beside the new chain's first, and Kraken may take its decay in steps.
 const spareCalls = 1
 
-// NewCounter makes the call counter for a tier of [Tiers]; for "none" it is nil, which Guard takes as no counter.
-// Any other name counts as starter, the strictest.
+// NewCounter makes the call counter for a tier of [Tiers]. For "none" it counts nothing until [SetTier] gives it another
+// tier; a name that isn't known counts as starter, the strictest.
 //
 // Kraken counts per API key, so the counter belongs to the key and should outlive the Guard that uses it.
 // It starts empty, though Kraken's may not be: what was called before this process started isn't known here.
 func NewCounter(tier string) *rate.Limiter {
+	return rate.NewLimiter(counterLimits(tier))
+}
+
+// SetTier makes a counter in use keep to another tier from now on. What it has counted stays counted, for Kraken forgets
+// none of it either.
+func SetTier(counter *rate.Limiter, tier string) {
+	decay, burst := counterLimits(tier)
+	counter.SetLimit(decay)
+	counter.SetBurst(burst)
+}
+
+func counterLimits(tier string) (decay rate.Limit, burst int) {
 	if tier == TierNone {
-		return nil
+		return rate.Inf, math.MaxInt32
 	}
 	known, ok := tierLimits[tier]
 	if !ok {
 		known = tierLimits[TierStarter]
 	}
-	return rate.NewLimiter(rate.Limit(known.decay), known.max-spareCalls)
+	return rate.Limit(known.decay), known.max - spareCalls
 }
 
 // counterWait is how long from now it takes until the counter allows the given number of calls;

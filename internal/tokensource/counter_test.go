@@ -25,7 +25,29 @@ func TestNewCounterKnowsTheTiers(t *testing.T) {
 		require.Equal(t, want.burst, counter.Burst(), tier)
 		require.InDelta(t, want.rate, float64(counter.Limit()), 1e-9, tier)
 	}
-	require.Nil(t, NewCounter("none"))
+}
+
+func TestCounterOfNoTierCountsNothing(t *testing.T) {
+	counter := NewCounter(TierNone)
+	for range 1000 {
+		require.True(t, counter.ReserveN(time.Now(), 1).OK())
+	}
+	require.Less(t, counterWait(counter, time.Now(), 1000), 2*time.Millisecond)
+}
+
+func TestCounterKeepsItsCountOverAChangeOfTier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		counter := NewCounter(TierStarter)
+		counter.ReserveN(time.Now(), 14)
+		SetTier(counter, TierPro)
+		require.InDelta(t, 0, counter.TokensAt(time.Now()), 1e-9, "what was counted stays counted")
+		time.Sleep(2 * time.Second)
+		require.InDelta(t, 2, counter.TokensAt(time.Now()), 1e-9, "and decays as the new tier has it")
+		SetTier(counter, TierNone)
+		time.Sleep(time.Second)
+		SetTier(counter, TierIntermediate)
+		require.InDelta(t, 19, counter.TokensAt(time.Now()), 1e-9)
+	})
 }
 
 // Reads come in bursts for an hour, calls take up to a second there and back, and Kraken counts as it does.
