@@ -3,8 +3,8 @@
 //
 //	vault read -format=json kraken/ws-token | go run ./examples/subscribe
 //
-// The token is good for one thing only, and for 15 minutes: opening subscriptions. Once one is open, it lasts as long
-// as the connection. An application that has to connect again reads a new token first.
+// The token must be used within 15 minutes. A subscription that is open by then lasts as long as its connection. An
+// application that has to connect again reads a new token first.
 package main
 
 import (
