@@ -101,7 +101,7 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	}
 	response, err := b.Backend.HandleRequest(ctx, req)
 	if errors.Is(err, logical.ErrUnsupportedPath) {
-		if base, name, found := strings.Cut(req.Path, "/"); found && isAccountPath(base) {
+		if base, name, _ := strings.Cut(req.Path, "/"); name != "" && isAccountPath(base) {
 			return nil, badInput(fmt.Sprintf("%.100q is not an account name: give letters, digits, _, - and ., with a letter or digit at both ends", name))
 		}
 	}

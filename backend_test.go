@@ -252,7 +252,7 @@ func TestNamesDifferInCase(t *testing.T) {
 	requireCode(t, http.StatusBadRequest, err)
 	assert.Contains(t, err.Error(), `account "DESK"`)
 	_, err = e.read("ws-token/")
-	requireCode(t, http.StatusBadRequest, err)
+	assert.ErrorIs(t, err, logical.ErrUnsupportedPath)
 }
 
 func TestInvalidationTakesWhatAnotherNodeStored(t *testing.T) {
