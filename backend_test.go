@@ -1,6 +1,7 @@
 package krakensecrets
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -35,6 +36,7 @@ type engine struct {
 	storage logical.Storage
 	backend *backend
 	events  *eventLog
+	log     *bytes.Buffer // what the engine logs, from Info on
 	sim     *krakensim.Exchange
 	url     string // of the simulator
 	options []func(*backend)
@@ -66,7 +68,7 @@ func newBubbleEngine(t *testing.T, keys ...krakensim.Key) *engine {
 
 func startEngine(t *testing.T, sim *krakensim.Exchange, url string, options ...func(*backend)) *engine {
 	t.Helper()
-	e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}, sim: sim, url: url, options: options}
+	e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}, log: new(bytes.Buffer), sim: sim, url: url, options: options}
 	e.start()
 	return e
 }
@@ -79,7 +81,7 @@ func (e *engine) start() {
 		option(b)
 	}
 	conf := logical.TestBackendConfig()
-	conf.Logger = hclog.NewNullLogger()
+	conf.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: e.log})
 	conf.StorageView = e.storage
 	conf.EventsSender = e.events
 	require.NoError(e.t, b.Setup(context.Background(), conf))

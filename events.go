@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
@@ -16,12 +17,20 @@ const (
 	eventConfigDelete = "kraken/config-delete" // a config was deleted
 )
 
-// announce sends an event for each token that next was asked for.
+// announce sends an event, and logs a failure, for each token that next was asked for.
 func (b *backend) announce(name string, next tokensource.Source) tokensource.Source {
 	return tokensource.SourceFunc(func(ctx context.Context) (tokensource.Token, error) {
 		token, err := next.Token(ctx)
-		if !errors.Is(err, context.Canceled) { // a reader who went away while waiting asked nobody
-			b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", err)
+		if errors.Is(err, context.Canceled) {
+			return token, err // a reader who went away while waiting asked nobody
+		}
+		b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", err)
+		if err != nil {
+			level := hclog.Warn
+			if tokensource.NotAsked(err) {
+				level = hclog.Debug // what began it is in the log, and a herd would flood it
+			}
+			b.Logger().Log(level, "no token could be had", "account", name, "kind", tokensource.KindName(err), "error", err)
 		}
 		return token, err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -167,7 +168,7 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	if data.Get(fieldVerify).(bool) {
 		if _, err := fresh.reuse.Fresh(ctx); err != nil {
 			fresh.reuse.Retire()
-			return nil, fresh.answerError(err, req.MountPoint, "The config was not written. ")
+			return nil, unproved(fresh.answerError(err, req.MountPoint, "The config was not written. "))
 		}
 	}
 	if err := b.storeAccount(ctx, req.Storage, fresh); err != nil {
@@ -176,6 +177,14 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	}
 	b.sendEvent(ctx, eventConfigWrite, pathConfigBase, name, "write", nil)
 	return merged.response(), nil
+}
+
+// unproved adds, where the pair wasn't refused but couldn't be proved, how to store it all the same.
+func unproved(err error) error {
+	if coded, ok := err.(logical.HTTPCodedError); ok && coded.Code() != http.StatusBadRequest {
+		return logical.CodedError(coded.Code(), coded.Error()+" To store the pair unproved, add verify=false.")
+	}
+	return err
 }
 
 func (b *backend) deleteConfig(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {

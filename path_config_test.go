@@ -341,6 +341,16 @@ func TestAConfigThatKrakenRefusesIsNotStored(t *testing.T) {
 	assert.Nil(t, response)
 }
 
+func TestAConfigThatCannotBeProvedTellsHowToStoreItAllTheSame(t *testing.T) {
+	e := newEngine(t)
+	e.sim.Misbehave(krakensim.Fault{Body: "<html>"})
+	_, err := e.write("config", e.pair(nil))
+	requireCode(t, http.StatusBadGateway, err)
+	assert.Regexp(t, `^The config was not written\. .* add verify=false\.$`, err.Error())
+	_, err = e.write("config", e.pair(map[string]any{fieldVerify: false}))
+	require.NoError(t, err)
+}
+
 func TestVerifyFalseAsksNobody(t *testing.T) {
 	e := newEngine(t)
 	for _, no := range []any{false, "false", 0, "0"} {
@@ -424,7 +434,7 @@ func FuzzConfigFields(f *testing.F) {
 	f.Add("public", krakensim.ExampleAPISecret, "", "", "https://api.kraken.com", "", "10s", "5m", "pro")
 	f.Add("a b", "not base64", "x", totpSeed, "http://127.0.0.1@evil", "-----BEGIN", "0", "15m", "gold")
 	f.Fuzz(func(t *testing.T, key, secret, password, seed, url, bundle, timeout, ttl, tier string) {
-		e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}}
+		e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}, log: new(bytes.Buffer)}
 		e.start()
 		_, err := e.write("config", map[string]any{
 			fieldAPIKey: key, fieldAPISecret: secret, fieldOTPPassword: password, fieldTOTPSecret: seed, fieldAPIURL: url,

@@ -2,18 +2,21 @@ package krakensecrets
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
@@ -393,4 +396,44 @@ func TestABrokenEventBusDisturbsNobody(t *testing.T) {
 	e.events.err = errors.New("the bus is down")
 	e.configure("", nil)
 	e.mustRead("ws-token")
+}
+
+func TestFailuresAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newBubbleEngine(t)
+		e.configure("desk-a", nil)
+		e.sim.Misbehave(krakenSays("EAPI:Invalid key\nforged=line"))
+		for range 10 {
+			_, err := e.read("ws-token/desk-a")
+			require.Error(t, err)
+		}
+		lines := strings.Split(strings.TrimSpace(e.log.String()), "\n")
+		require.Len(t, lines, 1, e.log.String())
+		assert.Contains(t, lines[0], "[WARN]")
+		assert.Contains(t, lines[0], `no token could be had: account=desk-a kind=unexpected error="Kraken answered EAPI:Invalid key forged=line"`)
+	})
+}
+
+// BenchmarkCachedRead is a read of ws-token as Vault's core asks for it, without the plugin boundary.
+func BenchmarkCachedRead(b *testing.B) {
+	conf := logical.TestBackendConfig()
+	conf.Logger = hclog.NewNullLogger()
+	sim := krakensim.New(krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret})
+	engine := newBackend()
+	engine.newTransport = func(*x509.CertPool) http.RoundTripper { return sim.Transport() }
+	require.NoError(b, engine.Setup(b.Context(), conf))
+	defer engine.Cleanup(context.Background())
+	storage := &logical.InmemStorage{}
+	_, err := engine.HandleRequest(b.Context(), &logical.Request{Operation: logical.UpdateOperation, Path: "config", Storage: storage, Data: map[string]any{
+		fieldAPIKey: krakensim.ExampleAPIKey, fieldAPISecret: krakensim.ExampleAPISecret, fieldCacheTTL: "14m",
+	}})
+	require.NoError(b, err)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := engine.HandleRequest(context.Background(), &logical.Request{Operation: logical.ReadOperation, Path: "ws-token", Storage: storage}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

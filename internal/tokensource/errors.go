@@ -61,6 +61,12 @@ func is(err error, kind kraken.Kind) bool {
 	return failure != nil && failure.Kind == kind
 }
 
+// NotAsked says whether err was given without asking Kraken: a hold-off, or a remembered refusal.
+func NotAsked(err error) bool {
+	_, remembered := errors.AsType[*RememberedError](err)
+	return remembered || isHeldBack(err)
+}
+
 // isHeldBack says whether err is a *HeldBackError.
 func isHeldBack(err error) bool {
 	_, ok := errors.AsType[*HeldBackError](err)
