@@ -29,15 +29,15 @@ type account struct {
 func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*account, error) {
 	privateKey, err := kraken.ParsePrivateKey(c.APISecret)
 	if err != nil {
-		return nil, badInput((&fieldError{fieldAPISecret, err.Error(), pairRemedy}).Error())
+		return nil, badField(fieldAPISecret, err.Error(), pairRemedy)
 	}
 	secondFactor, err := c.secondFactor()
 	if err != nil {
-		return nil, badInput((&fieldError{fieldTOTPSecret, err.Error(), "write it again"}).Error())
+		return nil, badField(fieldTOTPSecret, err.Error(), "write it again")
 	}
 	transport, err := b.transport(c.CACert)
 	if err != nil {
-		return nil, badInput((&fieldError{fieldCACert, err.Error(), "write it again, with the pair"}).Error())
+		return nil, badField(fieldCACert, err.Error(), "write it again, with the pair")
 	}
 	key := b.key(storage, c.APIKey, c.Tier)
 	a := &account{name: name, config: c, key: key}

@@ -79,15 +79,10 @@ func setConfig(ctx context.Context, storage logical.Storage, name string, c *con
 	return storage.Put(ctx, entry)
 }
 
-// fieldError is a bad value of a config field: what is wrong with it, and what is right. It never holds a secret's value.
-type fieldError struct{ field, problem, remedy string }
-
-func (e *fieldError) Error() string { return e.field + " " + e.problem + "; " + e.remedy }
-
 const pairRemedy = "give api_key and api_secret in one write"
 
 // merge returns the config that a write makes of the stored one (nil: none yet): the fields given change, the
-// rest stay. The error is a *fieldError.
+// rest stay. The error is one to answer with.
 func (c *config) merge(data *framework.FieldData) (*config, error) {
 	created := c == nil
 	if created {
@@ -122,9 +117,9 @@ func (c *config) merge(data *framework.FieldData) (*config, error) {
 	switch {
 	case created || pair:
 	case given(fieldAPIKey):
-		return nil, &fieldError{fieldAPIKey, "changes only together with api_secret", pairRemedy}
+		return nil, badField(fieldAPIKey, "changes only together with api_secret", pairRemedy)
 	case given(fieldAPISecret):
-		return nil, &fieldError{fieldAPISecret, "changes only together with api_key", pairRemedy}
+		return nil, badField(fieldAPISecret, "changes only together with api_key", pairRemedy)
 	}
 	// Where requests go changes only by the hand of someone who knows what is sent there. Else whoever may write the
 	// config, but doesn't know the secrets, could have signed requests and codes sent to a host of their own.
@@ -136,71 +131,71 @@ func (c *config) merge(data *framework.FieldData) (*config, error) {
 			continue
 		}
 		if !pair {
-			return nil, &fieldError{destination.field, "changes only in a write that carries the key pair", pairRemedy + " with it"}
+			return nil, badField(destination.field, "changes only in a write that carries the key pair", pairRemedy + " with it")
 		}
 		if c.OTPPassword != "" && merged.OTPPassword != "" && !given(fieldOTPPassword) {
-			return nil, &fieldError{destination.field, "changes only in a write that carries the second factor", `give otp_password again, or otp_password="" to drop it`}
+			return nil, badField(destination.field, "changes only in a write that carries the second factor", `give otp_password again, or otp_password="" to drop it`)
 		}
 		if c.TOTPSecret != "" && merged.TOTPSecret != "" && !given(fieldTOTPSecret) {
-			return nil, &fieldError{destination.field, "changes only in a write that carries the second factor", `give totp_secret again, or totp_secret="" to drop it`}
+			return nil, badField(destination.field, "changes only in a write that carries the second factor", `give totp_secret again, or totp_secret="" to drop it`)
 		}
 	}
 	return &merged, nil
 }
 
-// validate checks every field and brings api_url into its one form. The error is a *fieldError.
+// validate checks every field and brings api_url into its one form. The error is one to answer with.
 func (c *config) validate() error {
 	switch {
 	case c.APIKey == "":
-		return &fieldError{fieldAPIKey, "is missing", "give the public key as Kraken displays it"}
+		return badField(fieldAPIKey, "is missing", "give the public key as Kraken displays it")
 	case len(c.APIKey) > maxAPIKeyLength:
 		return tooLong(fieldAPIKey, len(c.APIKey), maxAPIKeyLength)
 	case strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return &fieldError{fieldAPIKey, "holds white space, control or non-ASCII characters", "give the public key as Kraken displays it"}
+		return badField(fieldAPIKey, "holds white space, control or non-ASCII characters", "give the public key as Kraken displays it")
 	case c.APISecret == "":
-		return &fieldError{fieldAPISecret, "is missing", "give the private key as Kraken displays it, best from a file: api_secret=@FILE"}
+		return badField(fieldAPISecret, "is missing", "give the private key as Kraken displays it, best from a file: api_secret=@FILE")
 	case len(c.APISecret) > maxSecretLength:
 		return tooLong(fieldAPISecret, len(c.APISecret), maxSecretLength)
 	case len(c.OTPPassword) > maxSecretLength:
 		return tooLong(fieldOTPPassword, len(c.OTPPassword), maxSecretLength)
 	case strings.ContainsFunc(c.OTPPassword, unicode.IsControl):
-		return &fieldError{fieldOTPPassword, "holds control characters", "give the password as it was set for the API key"}
+		return badField(fieldOTPPassword, "holds control characters", "give the password as it was set for the API key")
 	case len(c.TOTPSecret) > maxSecretLength:
 		return tooLong(fieldTOTPSecret, len(c.TOTPSecret), maxSecretLength)
 	case c.OTPPassword != "" && c.TOTPSecret != "":
-		return &fieldError{fieldTOTPSecret, "excludes otp_password", `an API key has one second factor: drop the other one with otp_password="" or totp_secret=""`}
+		return badField(fieldTOTPSecret, "excludes otp_password", `an API key has one second factor: drop the other one with otp_password="" or totp_secret=""`)
 	case c.RequestTimeout < int(minRequestTimeout.Seconds()) || c.RequestTimeout > int(maxRequestTimeout.Seconds()):
-		return &fieldError{fieldRequestTimeout, "is out of range", "give 1s to 60s"}
+		return badField(fieldRequestTimeout, "is out of range", "give 1s to 60s")
 	case c.CacheTTL < 0 || c.CacheTTL > int(maxCacheTTL.Seconds()):
-		return &fieldError{fieldCacheTTL, "is out of range", "give 0 (no cache) to 14m"}
+		return badField(fieldCacheTTL, "is out of range", "give 0 (no cache) to 14m")
 	case !slices.Contains(tiers, c.Tier):
-		return &fieldError{fieldTier, "is none of Kraken's", "give starter, intermediate, pro, or none (no limit kept)"}
+		return badField(fieldTier, "is none of Kraken's", "give starter, intermediate, pro, or none (no limit kept)")
 	case len(c.CACert) > maxBundleLength:
 		return tooLong(fieldCACert, len(c.CACert), maxBundleLength)
 	}
 	if _, err := kraken.ParsePrivateKey(c.APISecret); err != nil {
-		return &fieldError{fieldAPISecret, err.Error(), "give the private key as Kraken displays it, best from a file: api_secret=@FILE"}
+		return badField(fieldAPISecret, err.Error(), "give the private key as Kraken displays it, best from a file: api_secret=@FILE")
 	}
 	if c.TOTPSecret != "" {
 		if _, err := kraken.TOTP(c.TOTPSecret); err != nil {
-			return &fieldError{fieldTOTPSecret, err.Error(), "give the seed that Kraken showed beside the QR code"}
+			return badField(fieldTOTPSecret, err.Error(), "give the seed that Kraken showed beside the QR code")
 		}
 	}
 	if c.CACert != "" {
 		if _, err := kraken.ParseCertificates(c.CACert); err != nil {
-			return &fieldError{fieldCACert, err.Error(), "give the gateway's CA certificates as PEM, best from a file: ca_cert=@FILE"}
+			return badField(fieldCACert, err.Error(), "give the gateway's CA certificates as PEM, best from a file: ca_cert=@FILE")
 		}
 	}
 	normal, problem := normalURL(c.APIURL)
 	if problem != "" {
-		return &fieldError{fieldAPIURL, problem, "give https://HOST[:PORT][/PREFIX], as in " + kraken.DefaultURL}
+		return badField(fieldAPIURL, problem, "give https://HOST[:PORT][/PREFIX], as in " + kraken.DefaultURL)
 	}
 	c.APIURL = normal
 	return nil
 }
 
 func tooLong(field string, length, most int) error {
-	return &fieldError{field, fmt.Sprintf("is %d bytes long", length), fmt.Sprintf("at most %d make sense", most)}
+	return badField(field, fmt.Sprintf("is %d bytes long", length), fmt.Sprintf("at most %d make sense", most))
 }
 
 // normalURL checks api_url and returns its one form, in lower case and without a slash at its end. The problem is
@@ -210,7 +205,7 @@ func normalURL(text string) (normal, problem string) {
 		return "", "is empty"
 	}
 	if len(text) > maxURLLength {
-		return "", fmt.Sprintf("is %d bytes long", len(text))
+		return "", fmt.Sprintf("is %d bytes long, which is more than %d", len(text), maxURLLength)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", "holds white space, control or non-ASCII characters"

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// kraken errors is a fault that answers one of Kraken's error strings, for good.
+// krakenSays is a fault that answers one of Kraken's error strings, for good.
 func krakenSays(message string) krakensim.Fault { return krakensim.Fault{Errors: []string{message}} }
 
 // TestErrors is the contract's table: what Kraken does, the HTTP code of the answer, what the message tells, and how
@@ -56,6 +56,8 @@ func TestErrors(t *testing.T) {
 					assert.Contains(t, err.Error(), want)
 				}
 				assert.NotContains(t, err.Error(), "html")
+				assert.NotContains(t, err.Error(), "%!", "fmt's complaints")
+				assert.NotContains(t, err.Error(), "CONFIG")
 				if test.calls > 0 {
 					assert.Equal(t, test.calls, e.calls())
 				} else {

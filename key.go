@@ -118,8 +118,8 @@ func (b *backend) checkOwner(ctx context.Context, storage logical.Storage, name,
 		return err
 	}
 	if owner != nil && owner.APIKey == public {
-		return badInput((&fieldError{fieldAPIKey, fmt.Sprintf("is in use by %s of this mount", accountTitle(entry.Account)),
-			"an API key stands in one account only: read its tokens there, or create another API key at Kraken"}).Error())
+		return badField(fieldAPIKey, fmt.Sprintf("is in use by %s of this mount", accountTitle(entry.Account)),
+			"an API key stands in one account only: read its tokens there, or create another API key at Kraken")
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	}
 	merged, err := stored.merge(data)
 	if err != nil {
-		return nil, badInput(err.Error())
+		return nil, err
 	}
 	if err := b.checkOwner(ctx, req.Storage, name, merged.APIKey); err != nil {
 		return nil, err
@@ -215,9 +215,10 @@ func checkConfigInput(req *logical.Request) error {
 		switch req.Data[field].(type) {
 		case nil, string, json.Number:
 		default:
-			return badInput((&fieldError{field, "is not text", "give one string"}).Error())
+			return badField(field, "is not text", "give one string")
 		}
 	}
+	const durations = "give whole seconds, as 30, or with a unit, as 30s or 5m"
 	for _, field := range []string{fieldRequestTimeout, fieldCacheTTL} {
 		value, given := req.Data[field]
 		if !given {
@@ -225,15 +226,18 @@ func checkConfigInput(req *logical.Request) error {
 		}
 		duration, err := parseutil.ParseDurationSecond(value)
 		if err != nil || value == nil || value == "" {
-			return badInput((&fieldError{field, "is not a duration", "give whole seconds, as 30, or with a unit, as 30s or 5m"}).Error())
+			return badField(field, "is not a duration", durations)
 		}
-		if duration%time.Second != 0 || duration < 0 {
-			return badInput((&fieldError{field, "is not a number of whole seconds", "give whole seconds, as 30, or with a unit, as 30s or 5m"}).Error())
+		if duration < 0 {
+			return badField(field, "is negative", durations)
+		}
+		if duration%time.Second != 0 {
+			return badField(field, "is not a number of whole seconds", durations)
 		}
 	}
 	if value, given := req.Data[fieldVerify]; given {
 		if _, err := strconv.ParseBool(fmt.Sprint(value)); err != nil {
-			return badInput((&fieldError{fieldVerify, "is neither true nor false", "give true or false"}).Error())
+			return badField(fieldVerify, "is neither true nor false", "give true or false")
 		}
 	}
 	return nil

@@ -1,0 +1,61 @@
+# Needs Go, make and bash. `make help` says what there is.
+
+PLUGIN  := vault-plugin-secrets-kraken
+MODULE  := github.com/krakensecrets/$(PLUGIN)
+# As Vault wants it: a semantic version with a leading v. It stands here, not in git, so that a tarball and a clone of
+# the same source build the same binary.
+VERSION ?= v0.1.0-dev
+OUT     ?= bin
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The race detector needs cgo, that is a C compiler; Go says 1 here where it found one.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+.PHONY: demo
+demo: ## The main job end to end, on a Vault dev server and a simulated Kraken
+	@scripts/demo
+
+.PHONY: dev
+dev: ## The same set-up to play with, until Ctrl-C
+	@scripts/dev
+
+.PHONY: build
+build: ## The plugin as bin/vault-plugin-secrets-kraken: static, stripped, reproducible
+	@mkdir -p "$(OUT)"
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X $(MODULE).Version=$(VERSION)" \
+		-o "$(OUT)/$(PLUGIN)" ./cmd/$(PLUGIN)
+
+.PHONY: test
+test: unit acceptance ## All tests: unit, then acceptance
+
+.PHONY: unit
+unit: ## Tests without a Vault server, with the race detector: units, engine over simulator, plugin over gRPC
+	@$(if $(RACE),,echo "No C compiler, so no race detector.")
+	go test $(RACE) $$(go list ./... | grep -v /test/acceptance)
+
+.PHONY: acceptance
+acceptance: ## Real vault commands against a real Vault server (found on PATH, else built once)
+	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault go test -count=1 ./test/acceptance
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, and the syntax of the shell scripts
+	@unformatted=$$(gofmt -l .); if [[ -n $$unformatted ]]; then echo "not gofmt'ed (make fmt):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@for script in scripts/* .ci/run; do bash -n "$$script"; done
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	gofmt -w .
+
+.PHONY: clean
+clean: ## Remove what make build made
+	rm -rf bin dist

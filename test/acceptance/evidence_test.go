@@ -1,0 +1,288 @@
+package acceptance
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// evidence is a directory that keeps what a script's processes printed, logged and audited, and which secrets were in
+// play, until the last test looks for the one in the other.
+type evidence string
+
+// Its files.
+const (
+	printedLog   = "printed.log"   // by the vault and subscribe commands of the script
+	vaultLog     = "vault.log"     // by the Vault server and the plugin, at trace level
+	auditLog     = "audit.log"     // by Vault's audit device
+	processesLog = "processes.log" // arguments and environment of the plugin's processes
+	secretsFile  = "secrets.json"  // a JSON string in each line
+	tokensFile   = "tokens.json"   // Kraken's tokens, likewise: the application prints them, nobody logs them
+)
+
+func (e evidence) file(name string) string { return filepath.Join(string(e), name) }
+
+func (e evidence) add(name string, text []byte) error {
+	file, err := os.OpenFile(e.file(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	return errors.Join(err, file.Close())
+}
+
+func (e evidence) addLine(name, value string) error {
+	line, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return e.add(name, append(line, '\n'))
+}
+
+// addSecret notes a secret. Short ones are left out: "1" is in every log.
+func (e evidence) addSecret(value string) error {
+	if value = strings.TrimSpace(value); len(value) < 8 {
+		return nil
+	}
+	return e.addLine(secretsFile, value)
+}
+
+// parentPID is in /proc/PID/stat, behind the name in brackets and the state.
+var parentPID = regexp.MustCompile(`\) . (\d+) `)
+
+// addProcesses keeps what everybody on the machine may see of the Vault server's plugin processes, where there is a
+// /proc to see it in.
+func (e evidence) addProcesses(vaultPID string) error {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		text, gone := os.ReadFile(stat)
+		if found := parentPID.FindSubmatch(text); gone != nil || found == nil || string(found[1]) != vaultPID {
+			continue
+		}
+		for _, name := range []string{"cmdline", "environ"} {
+			if text, gone := os.ReadFile(filepath.Join(filepath.Dir(stat), name)); gone == nil {
+				err = errors.Join(err, e.add(processesLog, append(text, '\n')))
+			}
+		}
+	}
+	return err
+}
+
+// lines returns the strings that addLine wrote.
+func (e evidence) lines(name string) ([]string, error) {
+	text, err := os.ReadFile(e.file(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var values []string
+	for decoder := json.NewDecoder(bytes.NewReader(text)); err == nil; {
+		var value string
+		if err = decoder.Decode(&value); err == nil {
+			values = append(values, value)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return values, nil
+}
+
+var secretFields = []string{"api_secret", "otp_password", "totp_secret"}
+
+// runRecorded is the vault and the subscribe command of the scripts: it runs the real program, and keeps as evidence
+// what it prints, and the secrets and tokens that pass.
+func runRecorded(program string) {
+	evidence := evidence(os.Getenv("EVIDENCE"))
+	stdin, err := io.ReadAll(os.Stdin)
+	for _, arg := range os.Args[1:] {
+		err = errors.Join(err, evidence.addArgument(arg, stdin))
+	}
+	var printed bytes.Buffer
+	command := exec.Command(program, os.Args[1:]...)
+	command.Stdin = bytes.NewReader(stdin)
+	command.Stdout = io.MultiWriter(os.Stdout, &printed)
+	command.Stderr = io.MultiWriter(os.Stderr, &printed)
+	failed := command.Run()
+	for _, found := range printedToken.FindAllSubmatch(printed.Bytes(), -1) {
+		err = errors.Join(err, evidence.addLine(tokensFile, string(found[1])))
+	}
+	err = errors.Join(err, evidence.add(printedLog, printed.Bytes()), evidence.addProcesses(os.Getenv("VAULT_PID")))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "keeping evidence:", err)
+		os.Exit(125)
+	}
+	if failed != nil {
+		os.Exit(1)
+	}
+}
+
+// printedToken is a WebSocket token as vault prints it, in a table or in JSON.
+var printedToken = regexp.MustCompile(`(?m)^(?:token +|\s*"token": ")([A-Za-z0-9+/=_-]{16,})"?`)
+
+// addArgument notes the secrets in an argument of a vault command: FIELD=VALUE, FIELD=@FILE, FIELD=- (stdin), or @FILE
+// and - with JSON in them.
+func (e evidence) addArgument(arg string, stdin []byte) error {
+	field, value, isField := strings.Cut(arg, "=")
+	if !isField {
+		field, value = "", arg
+	}
+	var err error
+	text := []byte(value)
+	if file, isFile := strings.CutPrefix(value, "@"); isFile {
+		if text, err = os.ReadFile(file); err != nil {
+			return nil // vault will say so
+		}
+	} else if value == "-" {
+		text = stdin
+	}
+	if slices.Contains(secretFields, field) {
+		return e.addSecret(string(text))
+	}
+	var object map[string]any
+	if !isField && json.Unmarshal(text, &object) == nil {
+		for _, field := range secretFields {
+			for _, found := range stringsIn(object[field]) {
+				err = errors.Join(err, e.addSecret(found))
+			}
+		}
+	}
+	return err
+}
+
+// stringsIn returns all strings in a JSON value.
+func stringsIn(value any) (found []string) {
+	switch value := value.(type) {
+	case string:
+		found = append(found, value)
+	case []any:
+		for _, element := range value {
+			found = append(found, stringsIn(element)...)
+		}
+	case map[string]any:
+		for _, element := range value {
+			found = append(found, stringsIn(element)...)
+		}
+	}
+	return found
+}
+
+// TestNoSecretLeaks looks for every secret of TestScripts, in all forms, in everything that was printed, logged at trace
+// level, audited, or visible of the plugin's processes.
+func TestNoSecretLeaks(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	for _, script := range scripts {
+		name := strings.TrimSuffix(filepath.Base(script), ".txt")
+		t.Run(name, func(t *testing.T) {
+			evidence := evidence(filepath.Join(evidenceRoot, name))
+			secrets, err := evidence.lines(secretsFile)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, len(secrets), 2, "not even the key pair and the root token: run this test together with TestScripts")
+			tokens, err := evidence.lines(tokensFile)
+			require.NoError(t, err)
+
+			// For each file, what must be in it, or else it isn't what it should be and finding nothing means nothing.
+			for file, marker := range map[string]string{
+				printedLog:   "kraken",
+				vaultLog:     "secrets." + pluginName,
+				auditLog:     `"path":"sys/mounts/kraken"`,
+				processesLog: pluginName,
+			} {
+				text, err := os.ReadFile(evidence.file(file))
+				if file == processesLog && errors.Is(err, os.ErrNotExist) && !hasProc() {
+					continue
+				}
+				require.NoError(t, err)
+				assert.True(t, bytes.Contains(text, []byte(marker)), "%s is not the evidence it should be: no %s in it", file, marker)
+				if at := bytes.Index(text, []byte("%!(")); at >= 0 {
+					t.Errorf("%s: fmt complains in a message: …%s…", file, text[max(0, at-200):min(len(text), at+40)])
+				}
+				forbidden := secrets
+				if file == vaultLog {
+					text = rootTokenLine.ReplaceAll(text, nil) // Vault's own, in dev mode
+				}
+				if file != printedLog {
+					forbidden = append(slices.Clone(secrets), tokens...)
+				}
+				for _, secret := range forbidden {
+					if form := leak(text, secret); form != "" {
+						t.Errorf("%s holds a secret, %s: …%s…", file, form, around(text, secret))
+					}
+				}
+			}
+		})
+	}
+}
+
+func hasProc() bool {
+	_, err := os.Stat("/proc/self/exe")
+	return err == nil
+}
+
+// leak tells in which form a secret is in a text; "" if it isn't.
+func leak(text []byte, secret string) string {
+	forms := map[string]string{
+		"as it is":         secret,
+		"URL-encoded":      url.QueryEscape(secret),
+		"base64-encoded":   strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "="),
+		"hex-encoded":      hex.EncodeToString([]byte(secret)),
+		"printed as bytes": strings.Trim(fmt.Sprint([]byte(secret)), "[]"),
+	}
+	if len(secret) > 32 {
+		forms["its beginning"] = secret[:16]
+		forms["its end"] = secret[len(secret)-16:]
+	}
+	if decoded, err := base64.StdEncoding.DecodeString(secret); err == nil && len(decoded) >= 8 {
+		forms["decoded"] = string(decoded)
+		forms["decoded, as hex"] = hex.EncodeToString(decoded)
+		forms["decoded, as bytes"] = strings.Trim(fmt.Sprint(decoded), "[]")
+		forms["as URL-safe base64"] = strings.TrimRight(base64.URLEncoding.EncodeToString(decoded), "=")
+	}
+	for name, form := range forms {
+		if bytes.Contains(text, []byte(form)) {
+			return name
+		}
+	}
+	return ""
+}
+
+// around shows where a secret is found, as far as it is found as it is.
+func around(text []byte, secret string) []byte {
+	at := bytes.Index(text, []byte(secret[:8]))
+	if at < 0 {
+		return nil
+	}
+	return text[max(0, at-200):min(len(text), at+16)]
+}
+
+func TestLeakFindsEveryForm(t *testing.T) {
+	secret := base64.StdEncoding.EncodeToString([]byte("a key that has \xff\xfe+? and goes on for a while"))
+	decoded, err := base64.StdEncoding.DecodeString(secret)
+	require.NoError(t, err)
+	for _, form := range []string{
+		secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret)), fmt.Sprint([]byte(secret)),
+		fmt.Sprintf("%x", secret), secret[:20], secret[len(secret)-20:],
+		string(decoded), fmt.Sprintf("%x", decoded), fmt.Sprint(decoded), base64.RawURLEncoding.EncodeToString(decoded),
+	} {
+		assert.NotEmpty(t, leak([]byte("one line\nbefore "+form+" after\n"), secret), form)
+	}
+	assert.Empty(t, leak([]byte("nothing to see"), secret))
+	found := printedToken.FindSubmatch([]byte("Key    Value\ntoken            abcdefgh+/ijklmnop==\nttl 15m\n"))
+	require.NotNil(t, found)
+	assert.Equal(t, "abcdefgh+/ijklmnop==", string(found[1]))
+}
