@@ -131,7 +131,7 @@ func (c *config) merge(data *framework.FieldData) (*config, error) {
 			continue
 		}
 		if !pair {
-			return nil, badField(destination.field, "changes only in a write that carries the key pair", pairRemedy + " with it")
+			return nil, badField(destination.field, "changes only in a write that carries the key pair", pairRemedy+" with it")
 		}
 		if c.OTPPassword != "" && merged.OTPPassword != "" && !given(fieldOTPPassword) {
 			return nil, badField(destination.field, "changes only in a write that carries the second factor", `give otp_password again, or otp_password="" to drop it`)
@@ -188,7 +188,7 @@ func (c *config) validate() error {
 	}
 	normal, problem := normalURL(c.APIURL)
 	if problem != "" {
-		return badField(fieldAPIURL, problem, "give https://HOST[:PORT][/PREFIX], as in " + kraken.DefaultURL)
+		return badField(fieldAPIURL, problem, "give https://HOST[:PORT][/PREFIX], as in "+kraken.DefaultURL)
 	}
 	c.APIURL = normal
 	return nil

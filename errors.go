@@ -20,7 +20,9 @@ func badInput(message string) error { return logical.CodedError(http.StatusBadRe
 
 // badField tells of a bad value of a config field: what is wrong with it, and what is right. No argument may hold a
 // secret's value.
-func badField(field, problem, remedy string) error { return badInput(field + " " + problem + "; " + remedy) }
+func badField(field, problem, remedy string) error {
+	return badInput(field + " " + problem + "; " + remedy)
+}
 
 // notConfigured tells how to configure an account. mount is the request's MountPoint, with a slash at its end.
 func notConfigured(mount, name string) error {
