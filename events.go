@@ -49,13 +49,17 @@ func (b *backend) sendEvent(ctx context.Context, eventType, base, name, operatio
 	}
 	ctx, cancel := b.detach(ctx)
 	defer cancel()
-	sendErr := logical.SendEvent(ctx, b.Backend, eventType,
+	metadata := []string{
 		logical.EventMetadataPath, path,
 		logical.EventMetadataDataPath, path,
 		logical.EventMetadataOperation, operation,
 		"account", name,
 		"outcome", outcome,
-	)
+	}
+	if base == pathConfigBase {
+		metadata = append(metadata, logical.EventMetadataModified, "true")
+	}
+	sendErr := logical.SendEvent(ctx, b.Backend, eventType, metadata...)
 	if sendErr != nil && !errors.Is(sendErr, framework.ErrNoEvents) { // ErrNoEvents would be told at every read
 		b.Logger().Trace("an event was not sent", "event_type", eventType, "path", path, "error", sendErr)
 	}

@@ -48,6 +48,11 @@ func TestMain(m *testing.M) {
 // the process has logged.
 func startPlugin(t *testing.T, storage logical.Storage) (logical.Backend, func() string) {
 	t.Helper()
+	return startPluginWithEvents(t, storage, nil)
+}
+
+func startPluginWithEvents(t *testing.T, storage logical.Storage, events logical.EventSender) (logical.Backend, func() string) {
+	t.Helper()
 	var log lockedBuilder
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &log})
 	command := exec.Command(binary)
@@ -77,7 +82,7 @@ func startPlugin(t *testing.T, storage logical.Storage) (logical.Backend, func()
 	require.NoError(t, err)
 	backend := dispensed.(logical.Backend)
 	conf := logical.TestBackendConfig()
-	conf.StorageView, conf.Logger = storage, logger
+	conf.StorageView, conf.Logger, conf.EventsSender = storage, logger, events
 	require.NoError(t, backend.Setup(t.Context(), conf))
 	t.Cleanup(func() { backend.Cleanup(context.Background()) })
 	return backend, log.String
@@ -211,6 +216,50 @@ func TestErrorCodesSurviveTheBoundary(t *testing.T) {
 			assert.NotContains(t, err.Error(), "sesame")
 		})
 	}
+}
+
+// events is Vault's event bus.
+type events struct {
+	mu   sync.Mutex
+	sent []string
+}
+
+func (e *events) SendEvent(_ context.Context, eventType logical.EventType, event *logical.EventData) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	metadata, err := json.Marshal(event.Metadata.AsMap())
+	e.sent = append(e.sent, string(eventType)+" "+string(metadata))
+	return err
+}
+
+// TestEventsCrossTheBoundary is here because only Vault Enterprise lets one subscribe to events.
+func TestEventsCrossTheBoundary(t *testing.T) {
+	sim, storage, bus := startSimulator(t), &logical.InmemStorage{}, &events{}
+	backend, log := startPluginWithEvents(t, storage, bus)
+	_, err := handle(t, backend, storage, logical.CreateOperation, "config/desk-a", map[string]any{
+		"api_key": krakensim.ExampleAPIKey, "api_secret": krakensim.ExampleAPISecret, "api_url": sim.RESTURL(), "verify": false,
+	})
+	require.NoError(t, err)
+	_, err = handle(t, backend, storage, logical.ReadOperation, "ws-token/desk-a", nil)
+	require.NoError(t, err)
+	_, err = handle(t, backend, storage, logical.DeleteOperation, "config/desk-a", nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		`kraken/config-write {"account":"desk-a","data_path":"config/desk-a","modified":"true","operation":"write","outcome":"success","path":"config/desk-a"}`,
+		`kraken/token-mint {"account":"desk-a","data_path":"ws-token/desk-a","operation":"mint","outcome":"success","path":"ws-token/desk-a"}`,
+		`kraken/config-delete {"account":"desk-a","data_path":"config/desk-a","modified":"true","operation":"delete","outcome":"success","path":"config/desk-a"}`,
+	}, bus.sent)
+	assert.NotContains(t, log(), "event was not sent")
+}
+
+func TestAServerWithoutEventsIsNoTrouble(t *testing.T) {
+	sim, storage := startSimulator(t), &logical.InmemStorage{}
+	backend, log := startPlugin(t, storage)
+	_, err := handle(t, backend, storage, logical.CreateOperation, "config", map[string]any{
+		"api_key": krakensim.ExampleAPIKey, "api_secret": krakensim.ExampleAPISecret, "api_url": sim.RESTURL(),
+	})
+	require.NoError(t, err)
+	assert.NotContains(t, log(), "event")
 }
 
 func TestADifferentProcessTakesOverStorageAndNonce(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,7 +18,7 @@ import (
 
 // cmdKraken is what the scripts do at Kraken:
 //
-//	kraken new-key NAME [password|totp] [no-permission]
+//	kraken new-key NAME [password|totp] [no-permission] [starter]
 //	                       make a key pair: $NAME_KEY is its public key, the file NAME-secret holds its private key, the
 //	                       file NAME-factor its second factor
 //	kraken remove-key KEY  delete a key
@@ -26,6 +27,8 @@ import (
 //	kraken calls N         exactly N private requests have come in since the last time of asking
 //	kraken forget-calls    count from here
 //	kraken expire-tokens   let all WebSocket tokens grow old
+//	kraken nonce-ahead KEY DURATION
+//	                       the key was used elsewhere, by a clock that is so much ahead
 func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: kraken COMMAND [ARGUMENT...]")
@@ -55,6 +58,10 @@ func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case command == "forget-calls":
 		kraken.ForgetCalls()
+	case command == "nonce-ahead" && len(args) == 2:
+		ahead, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		kraken.SetLastNonce(args[0], uint64(time.Now().Add(ahead).UnixNano()))
 	case command == "expire-tokens":
 		kraken.ExpireTokens()
 	default:
@@ -80,6 +87,8 @@ func newPair(dir, prefix string, evidence evidence, traits ...string) (krakensim
 		case "totp":
 			key.TOTPSecret = seed
 			factor = key.TOTPSecret
+		case "starter":
+			key.Tier = krakensim.TierStarter
 		case "no-permission":
 			key.Permissions = []string{krakensim.PermissionQueryFunds}
 		default:
