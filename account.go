@@ -25,7 +25,7 @@ type account struct {
 	reuse *tokensource.Reuse
 }
 
-// newAccount builds what runs by a validated config. Nothing else knows of it until storeAccount or loadAccount.
+// newAccount builds what runs by a validated config. Nothing else knows of it until replaceAccount.
 func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*account, error) {
 	privateKey, err := kraken.ParsePrivateKey(c.APISecret)
 	if err != nil {
@@ -79,10 +79,11 @@ func (b *backend) mint(client *kraken.Client) tokensource.Source {
 // in the network could arrive after the next one, whose nonce is higher, and Kraken would count it against the account.
 // It ends with the mount.
 func (b *backend) detach(ctx context.Context) (context.Context, context.CancelFunc) {
-	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	detached, cancel := context.WithoutCancel(ctx), context.CancelFunc(nil)
 	if deadline, ok := ctx.Deadline(); ok {
-		cancel()
-		detached, cancel = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+		detached, cancel = context.WithDeadline(detached, deadline)
+	} else {
+		detached, cancel = context.WithCancel(detached)
 	}
 	stop := context.AfterFunc(b.lifetime, cancel)
 	return detached, func() { stop(); cancel() }

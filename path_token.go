@@ -51,7 +51,7 @@ func (b *backend) pathToken() []*framework.Path {
 			}),
 			logical.UpdateOperation: onActiveNode(framework.PathOperation{
 				Callback: b.tokenOperation((*tokensource.Reuse).Fresh), Summary: "Mint a new token, past the cache.", Responses: responses,
-				DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationVerb: "mint", OperationSuffix: "websocket-token"},
+				DisplayAttrs: &framework.DisplayAttributes{OperationVerb: "mint"},
 			}),
 		},
 		HelpSynopsis:    tokenSynopsis,
