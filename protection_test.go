@@ -367,10 +367,10 @@ func TestCleanupEndsWhatHangs(t *testing.T) {
 			answer <- err
 		}()
 		require.Eventually(t, func() bool { return e.calls() == 1 }, 5*time.Second, time.Millisecond)
-		began := time.Now()
 		e.backend.Cleanup(context.Background())
-		require.Error(t, <-answer)
-		assert.Less(t, time.Since(began), 5*time.Second)
+		err := <-answer
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "request_timeout", "it is ended, not waited for")
 		e.sim.Behave()
 	}
 }

@@ -16,6 +16,7 @@ import (
 func NewTransport(roots *x509.CertPool) *http.Transport {
 	transport := cleanhttp.DefaultPooledTransport()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	transport.MaxResponseHeaderBytes = 64 << 10 // Kraken's are a few kilobytes; Go's default is 10 MB
 	// Requests of one API key go out one at a time; more connections than this to one host come from many accounts.
 	transport.MaxIdleConnsPerHost = 16
 	transport.MaxIdleConns = 64
