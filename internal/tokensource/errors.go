@@ -16,10 +16,14 @@ var ErrClosed = errors.New("the account's configuration was removed or replaced 
 type HeldBackError struct {
 	// Wait is how long to wait before reading again: whole seconds, rounded up, at least one.
 	Wait time.Duration
-	// Cause is the answer of Kraken's that began the hold-off, or nil if it is our count of the calls
-	// that holds back, before Kraken would.
+	// Cause is the answer of Kraken's that began the hold-off, or that more reads came at once than there was time for;
+	// nil if it is our count of the calls that holds back, before Kraken would.
 	Cause error
 }
+
+// errTooManyAtOnce is the cause where calls are made one at a time, as they must be, and the time ran out before all had
+// their turn.
+var errTooManyAtOnce = errors.New("more reads at once than Kraken answers within request_timeout")
 
 func heldBack(wait time.Duration, cause error) *HeldBackError {
 	seconds := (wait + time.Second - 1) / time.Second

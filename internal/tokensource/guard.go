@@ -153,6 +153,7 @@ func (g *Guard) takeTurn(ctx context.Context) error {
 	}
 	g.mu.Lock()
 	answeredBefore, callTime := g.answered, g.callTime()
+	wasHeld := g.waitFor(time.Now(), g.present) > 0 // so those before this one spend its time on that
 	g.mu.Unlock()
 
 	var tooLate <-chan time.Time
@@ -180,11 +181,11 @@ func (g *Guard) takeTurn(ctx context.Context) error {
 		<-g.turn
 	}
 	// Were there answers, then too many asked at once; were there none, then Kraken is the cause.
-	if g.answered != answeredBefore {
+	if wasHeld || g.answered != answeredBefore {
 		return g.refuse(time.Now(), g.present)
 	}
 	return &kraken.Error{Kind: kraken.KindTimeout,
-		Detail: "no answer from Kraken in time: an earlier call with this API key went unanswered"}
+		Detail: "no answer within request_timeout: an earlier call with this API key is still unanswered"}
 }
 
 // wait returns nil when the caller, whose turn it must be, may make its call.
@@ -308,8 +309,8 @@ func (g *Guard) refuse(now time.Time, calls int) *HeldBackError {
 	if held > 0 && held >= counted {
 		return heldBack(held, g.heldFor)
 	}
-	if g.counter == nil {
-		return heldBack(g.callTime(), nil)
+	if counted <= 0 {
+		return heldBack(g.callTime(), errTooManyAtOnce)
 	}
 	free := now.Add(counted)
 	if next := g.promised.Add(counterStep(g.counter)); next.After(free) {

@@ -60,7 +60,7 @@ func TestGuardThatWaitsForATurnInVain(t *testing.T) {
 					served++
 					continue
 				}
-				require.Nil(t, requireHeldBack(t, a.err).Cause)
+				require.Equal(t, errTooManyAtOnce, requireHeldBack(t, a.err).Cause)
 			}
 			require.InDelta(t, 10, served, 1)
 		})
@@ -75,6 +75,36 @@ func TestGuardThatWaitsForATurnInVain(t *testing.T) {
 			require.Equal(t, context.Canceled, guard.Do(ctx, hang))
 			require.Equal(t, 1, guard.present, "it is no longer counted among those who wait")
 		})
+	})
+}
+
+// Who waited for a hold-off to end, and then for those before it, was held back: Kraken left nobody without an answer.
+func TestGuardThatWaitsForATurnBehindAHoldOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &fakeKraken{latency: fixed(time.Second), answer: func(n int) error {
+			if n == 1 {
+				return failure(kraken.KindRateLimited)
+			}
+			return nil
+		}}
+		g := NewGuard(nil, nil, k)
+		_, err := g.Token(t.Context())
+		require.True(t, is(err, kraken.KindRateLimited))
+		time.Sleep(firstHold - 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		answers := readAll(ctx, g, 2)
+		served := 0
+		for _, a := range answers {
+			if a.err == nil {
+				served++
+				continue
+			}
+			held, isHeld := errors.AsType[*HeldBackError](a.err)
+			require.True(t, isHeld, "%v", a.err)
+			require.Equal(t, "held back for 1 s: more reads at once than Kraken answers within request_timeout", held.Error())
+		}
+		require.Equal(t, 1, served)
 	})
 }
 
