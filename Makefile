@@ -43,7 +43,23 @@ unit: ## Tests without a Vault server, with the race detector: units, engine ove
 
 .PHONY: acceptance
 acceptance: ## Real vault commands against a real Vault server (found on PATH, else built once)
+	@for program in curl node npm; do type -P "$$program" >/dev/null || echo "No $$program, so no test with it as a client."; done
 	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault go test -count=1 ./test/acceptance
+
+# A run that finds something writes the input to testdata/fuzz, where make unit tries it from then on.
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME (30s), one after the other; their corpora are part of make unit
+	@for package in $$(go list ./... | grep -v /test/acceptance); do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			(set -x; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(FUZZTIME)" "$$package"); \
+		done; \
+	done
+
+SOAKTIME ?= 10m
+.PHONY: soak
+soak: ## Readers, faults and config writes for SOAKTIME (10m): memory and open files must stay flat; prints the figures
+	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/acceptance
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, and the syntax of the shell scripts

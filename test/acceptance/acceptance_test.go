@@ -93,10 +93,18 @@ func TestScripts(t *testing.T) {
 		Dir:                "testdata",
 		Setup:              setUp,
 		RequireUniqueNames: true,
+		Condition:          condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"kraken": cmdKraken,
 			"setenv": cmdSetenv,
 			"repeat": cmdRepeat,
+
+			"await":     cmdAwait,
+			"follow":    cmdFollow,
+			"forbidden": cmdForbidden,
+			"http":      cmdHTTP,
+			"npm-ci":    cmdNpmCI,
+			"renewals":  cmdRenewals,
 		},
 	})
 }
@@ -129,6 +137,10 @@ func setUp(env *testscript.Env) error {
 		}
 	})
 
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		return err
+	}
 	for key, value := range map[string]string{
 		"HOME":          env.WorkDir,
 		"VAULT_ADDR":    vault.address,
@@ -137,6 +149,7 @@ func setUp(env *testscript.Env) error {
 		"VAULT_PID":     strconv.Itoa(vault.command.Process.Pid),
 		"SUBSCRIBE_BIN": subscribeBin,
 		"EVIDENCE":      string(evidence),
+		"EXAMPLES":      examples,
 		"KRAKEN_URL":    kraken.RESTURL(),
 		"KRAKEN_WS":     kraken.WebSocketV2URL(),
 	} {

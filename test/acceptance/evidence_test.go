@@ -11,10 +11,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,7 +34,7 @@ const (
 	auditLog     = "audit.log"     // by Vault's audit device
 	processesLog = "processes.log" // arguments and environment of the plugin's processes
 	secretsFile  = "secrets.json"  // a JSON string in each line
-	tokensFile   = "tokens.json"   // Kraken's tokens, likewise: the application prints them, nobody logs them
+	tokensFile   = "tokens.json"   // Kraken's and Vault's tokens, likewise: the vault command prints them, nobody logs them
 )
 
 func (e evidence) file(name string) string { return filepath.Join(string(e), name) }
@@ -102,7 +104,7 @@ func (e evidence) lines(name string) ([]string, error) {
 	return values, nil
 }
 
-var secretFields = []string{"api_secret", "otp_password", "totp_secret"}
+var secretFields = []string{"api_secret", "otp_password", "totp_secret", "password"}
 
 // runRecorded is the vault and the subscribe command of the scripts: it runs the real program, and keeps as evidence
 // what it prints, and the secrets and tokens that pass.
@@ -117,9 +119,10 @@ func runRecorded(program string) {
 	command.Stdin = bytes.NewReader(stdin)
 	command.Stdout = io.MultiWriter(os.Stdout, &printed)
 	command.Stderr = io.MultiWriter(os.Stderr, &printed)
-	failed := command.Run()
-	for _, found := range printedToken.FindAllSubmatch(printed.Bytes(), -1) {
-		err = errors.Join(err, evidence.addLine(tokensFile, string(found[1])))
+	failed := runInterruptible(command)
+	err = errors.Join(err, evidence.addTokens(stdin), evidence.addTokens(printed.Bytes()))
+	if failed == nil && printsOneToken(os.Args) {
+		err = errors.Join(err, evidence.addLine(tokensFile, strings.TrimSpace(printed.String())))
 	}
 	err = errors.Join(err, evidence.add(printedLog, printed.Bytes()), evidence.addProcesses(os.Getenv("VAULT_PID")))
 	if err != nil {
@@ -131,8 +134,40 @@ func runRecorded(program string) {
 	}
 }
 
-// printedToken is a WebSocket token as vault prints it, in a table or in JSON.
-var printedToken = regexp.MustCompile(`(?m)^(?:token +|\s*"token": ")([A-Za-z0-9+/=_-]{16,})"?`)
+// runInterruptible passes on the signals that end a program, so that none is left over from a script's background.
+func runInterruptible(command *exec.Cmd) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := command.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case received := <-signals:
+			_ = command.Process.Signal(received)
+		}
+	}
+}
+
+// printedToken is a WebSocket token as Vault answers it, in a table or in JSON.
+var printedToken = regexp.MustCompile(`(?m)(?:^token +|"token": ?")([A-Za-z0-9+/=_-]{16,})"?`)
+
+// printsOneToken tells whether a vault command prints nothing but a token.
+func printsOneToken(args []string) bool {
+	return slices.Contains(args, "-field=token") || slices.Contains(args, "-field=wrapping_token")
+}
+
+func (e evidence) addTokens(text []byte) (err error) {
+	for _, found := range printedToken.FindAllSubmatch(text, -1) {
+		err = errors.Join(err, e.addLine(tokensFile, string(found[1])))
+	}
+	return err
+}
 
 // addArgument notes the secrets in an argument of a vault command: FIELD=VALUE, FIELD=@FILE, FIELD=- (stdin), or @FILE
 // and - with JSON in them.

@@ -1,0 +1,121 @@
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	accounts       = 10_000
+	accountConfigs = 1000 // accounts whose configs are read, spread over all
+	accountTokens  = 500  // accounts whose tokens are read, likewise
+	operators      = 8    // who write and read at once
+)
+
+// One mount bears ten thousand accounts: they are written, listed and read, and their tokens too.
+func TestManyAccounts(t *testing.T) {
+	c := newDevCluster(t, "accounts") // on disk, a write takes as long as the disk does, and tells nothing of the engine
+	c.enable(t, "")
+	client := c.nodes[0].client.Logical()
+	memoryBefore := c.pluginMemory(t)
+
+	name := func(i int) string { return fmt.Sprintf("desk-%05d", i) }
+	apiKey := func(i int) string { return fmt.Sprintf("%s/%05d", c.pair.APIKey, i) }
+	writing := forEach(t, accounts, func(i int) error {
+		key := c.pair // one private key does for all, but each has an API key of its own
+		key.APIKey = apiKey(i)
+		c.kraken.SetKey(key)
+		account := map[string]any{"verify": false}
+		for field, value := range c.account {
+			account[field] = value
+		}
+		account["api_key"] = key.APIKey
+		_, err := client.Write("kraken/config/"+name(i), account)
+		return err
+	})
+	memoryAfter := c.pluginMemory(t)
+
+	began := time.Now()
+	list, err := client.List("kraken/config")
+	listing := time.Since(began)
+	require.NoError(t, err)
+	names := list.Data["keys"].([]any)
+	require.Len(t, names, accounts)
+	assert.Equal(t, name(0), names[0])
+	assert.Equal(t, name(accounts-1), names[accounts-1])
+
+	reading := forEach(t, accountConfigs, func(i int) error {
+		i *= accounts / accountConfigs
+		config, err := client.Read("kraken/config/" + name(i))
+		if err == nil && (config == nil || config.Data["api_key"] != apiKey(i)) {
+			err = fmt.Errorf("account %d has another config: %v", i, config)
+		}
+		return err
+	})
+	minting := forEach(t, accountTokens, func(i int) error {
+		_, err := client.Read("kraken/ws-token/" + name(i*(accounts/accountTokens)))
+		return err
+	})
+	for i, call := range c.kraken.Calls() {
+		assert.Empty(t, call.Errors, "call %d", i)
+	}
+	t.Logf(`
+%5d accounts written, %d at a time   %5.1f s
+%5d accounts listed                 %5.1f s
+%5d configs read                    %5.1f s
+%5d tokens read                     %5.1f s
+memory of the plugin                 %5.1f MB, and %.1f kB more for each account`,
+		accounts, operators, writing.Seconds(), accounts, listing.Seconds(), accountConfigs, reading.Seconds(),
+		accountTokens, minting.Seconds(), float64(memoryBefore)/1e6, float64(memoryAfter-memoryBefore)/accounts/1e3)
+}
+
+// forEach does something with each of so many accounts, and returns how long that takes.
+func forEach(t *testing.T, count int, do func(i int) error) time.Duration {
+	t.Helper()
+	began := time.Now()
+	var next atomic.Int64
+	var group errgroup.Group
+	for range operators {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= count {
+					return nil
+				}
+				if err := do(i); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	require.NoError(t, group.Wait())
+	return time.Since(began)
+}
+
+var residentSize = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+
+// pluginMemory is what the plugin's process has in memory, in bytes; 0 where there is no /proc that tells.
+func (c *cluster) pluginMemory(t *testing.T) int {
+	t.Helper()
+	if !hasProc() {
+		return 0
+	}
+	running := c.nodes[0].plugins(t)
+	require.Len(t, running, 1)
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", running[0]))
+	require.NoError(t, err)
+	found := residentSize.FindSubmatch(status)
+	require.NotNil(t, found)
+	size, err := strconv.Atoi(string(found[1]))
+	require.NoError(t, err)
+	return size << 10
+}
