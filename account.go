@@ -2,8 +2,7 @@ package krakensecrets
 
 import (
 	"context"
-	"crypto/x509"
-	"net/http"
+	"errors"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -13,10 +12,11 @@ import (
 
 // account is an account's config and what runs by it. It doesn't change; a config write puts another in its place.
 type account struct {
-	name   string
-	config *config
-	key    *apiKey
-	client *kraken.Client
+	name      string
+	config    *config
+	key       *apiKey
+	transport *transport
+	client    *kraken.Client
 
 	// The links of the chain, innermost first.
 	guard *tokensource.Guard
@@ -35,12 +35,12 @@ func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*
 	if err != nil {
 		return nil, badField(fieldTOTPSecret, err.Error(), "write it again")
 	}
-	transport, err := b.transport(c.CACert)
+	transport, err := b.transports.use(c.CACert)
 	if err != nil {
 		return nil, badField(fieldCACert, err.Error(), "write it again, with the pair")
 	}
 	key := b.key(storage, c.APIKey, c.Tier)
-	a := &account{name: name, config: c, key: key}
+	a := &account{name: name, config: c, key: key, transport: transport}
 	a.client = &kraken.Client{
 		BaseURL:      c.APIURL,
 		APIKey:       c.APIKey,
@@ -51,7 +51,7 @@ func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*
 		UserAgent:    "vault-plugin-secrets-kraken/" + Version,
 		Now:          time.Now,
 	}
-	a.guard = tokensource.NewGuard(key.counter, key.nonce.Advance, b.mint(a.client))
+	a.guard = tokensource.NewGuard(key.counter, key.nonce.Advance, tokensource.SourceFunc(func(ctx context.Context) (tokensource.Token, error) { return b.mint(ctx, a) }))
 	a.retry = tokensource.NewRetry(time.Duration(c.RequestTimeout)*time.Second, a.guard)
 	a.meter = tokensource.NewMeter(a.retry)
 	a.reuse = tokensource.NewReuse(time.Duration(c.CacheTTL)*time.Second, b.announce(name, a.meter))
@@ -59,34 +59,36 @@ func (b *backend) newAccount(storage logical.Storage, name string, c *config) (*
 }
 
 // mint is the end of the chain: a token from Kraken.
-func (b *backend) mint(client *kraken.Client) tokensource.Source {
-	return tokensource.SourceFunc(func(ctx context.Context) (tokensource.Token, error) {
-		ctx, cancel := b.detach(ctx)
-		defer cancel()
-		made, err := client.GetWebSocketsToken(ctx)
-		if err != nil {
-			return tokensource.Token{}, err
+func (b *backend) mint(ctx context.Context, a *account) (token tokensource.Token, err error) {
+	err = b.detached(ctx, a, func(ctx context.Context) error {
+		made, err := a.client.GetWebSocketsToken(ctx)
+		if err == nil {
+			token = tokensource.Token{Value: made.Token, RequestedAt: made.RequestedAt, ExpiresAt: made.RequestedAt.Add(made.Expires)}
 		}
-		return tokensource.Token{
-			Value:       made.Token,
-			RequestedAt: made.RequestedAt,
-			ExpiresAt:   made.RequestedAt.Add(made.Expires),
-		}, nil
+		return err
 	})
+	return token, err
 }
 
-// detach returns a context with ctx's deadline that doesn't end when the reader goes away: a signed request left behind
-// in the network could arrive after the next one, whose nonce is higher, and Kraken would count it against the account.
-// It ends with the mount.
-func (b *backend) detach(ctx context.Context) (context.Context, context.CancelFunc) {
+// detached makes a call to Kraken with a context that has ctx's deadline, but doesn't end when the reader goes away: a
+// signed request left behind in the network could arrive after the next one, whose nonce is higher, and Kraken would
+// count it against the account. It ends with the mount, as tokensource.ErrClosed.
+func (b *backend) detached(ctx context.Context, a *account, call func(context.Context) error) error {
+	a.transport.hold()
+	defer a.transport.release()
 	detached, cancel := context.WithoutCancel(ctx), context.CancelFunc(nil)
 	if deadline, ok := ctx.Deadline(); ok {
 		detached, cancel = context.WithDeadline(detached, deadline)
 	} else {
 		detached, cancel = context.WithCancel(detached)
 	}
-	stop := context.AfterFunc(b.lifetime, cancel)
-	return detached, func() { stop(); cancel() }
+	defer cancel()
+	defer context.AfterFunc(b.lifetime, cancel)()
+	err := call(detached)
+	if errors.Is(err, context.Canceled) && b.lifetime.Err() != nil {
+		return tokensource.ErrClosed
+	}
+	return err
 }
 
 // account returns what runs for a configured account, and builds it when it is asked for the first time. The error is
@@ -140,6 +142,17 @@ func (b *backend) storeAccount(ctx context.Context, storage logical.Storage, a *
 	return nil
 }
 
+// removeAccount deletes an account's config, and what runs by it.
+func (b *backend) removeAccount(ctx context.Context, storage logical.Storage, name string) error {
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	if err := storage.Delete(ctx, configPath(name)); err != nil {
+		return err
+	}
+	b.replaceAccount(name, nil)
+	return nil
+}
+
 // replaceAccount lets reads use another account from now on, or none (nil). Requests under way with the old one finish
 // undisturbed. b.changing is held.
 func (b *backend) replaceAccount(name string, a *account) {
@@ -153,26 +166,13 @@ func (b *backend) replaceAccount(name string, a *account) {
 	}
 	b.mu.Unlock()
 	if old != nil {
-		old.reuse.Retire()
+		old.retire()
 	}
 }
 
-// transport returns the connections to servers whose certificates verify against a PEM bundle, or the system's roots.
-// All accounts with the same bundle share them.
-func (b *backend) transport(bundle string) (http.RoundTripper, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if transport := b.transports[bundle]; transport != nil {
-		return transport, nil
-	}
-	var roots *x509.CertPool
-	if bundle != "" {
-		var err error
-		if roots, err = kraken.ParseCertificates(bundle); err != nil {
-			return nil, err
-		}
-	}
-	transport := b.newTransport(roots)
-	b.transports[bundle] = transport
-	return transport, nil
+// retire is the end of an account that no read will find any more. It is called once. Requests under way finish
+// undisturbed.
+func (a *account) retire() {
+	a.reuse.Retire()
+	a.transport.release()
 }

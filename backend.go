@@ -33,9 +33,8 @@ and, with a name behind them, for as many named accounts as you like ("config/de
 type backend struct {
 	*framework.Backend
 
-	// Replaced in tests only: the clock that nonces are taken from, and what carries requests to Kraken.
-	nonceClock   func() time.Time
-	newTransport func(roots *x509.CertPool) http.RoundTripper
+	nonceClock func() time.Time // replaced in tests only
+	transports *transports
 
 	// lifetime ends with the mount's Cleanup, and with it all that runs detached from a request.
 	lifetime context.Context
@@ -46,10 +45,9 @@ type backend struct {
 	// changing is held while accounts are loaded, stored and replaced: short, and never while Kraken is asked.
 	changing sync.Mutex
 
-	mu         sync.RWMutex // guards the maps
-	accounts   map[string]*account
-	keys       map[string]*apiKey           // by keyID; kept while the mount lives, for the nonce's sake
-	transports map[string]http.RoundTripper // by ca_cert
+	mu       sync.RWMutex // guards the maps
+	accounts map[string]*account
+	keys     map[string]*apiKey // by keyID; kept while the mount lives, for the nonce's sake
 }
 
 // Factory makes the engine for one mount.
@@ -66,12 +64,14 @@ func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend,
 
 func newBackend() *backend {
 	b := &backend{
-		nonceClock:   time.Now,
-		newTransport: func(roots *x509.CertPool) http.RoundTripper { return kraken.NewTransport(roots) },
-		writing:      locksutil.CreateLocks(),
-		accounts:     map[string]*account{},
-		keys:         map[string]*apiKey{},
-		transports:   map[string]http.RoundTripper{},
+		nonceClock: time.Now,
+		transports: &transports{
+			create:   func(roots *x509.CertPool) http.RoundTripper { return kraken.NewTransport(roots) },
+			byBundle: map[string]*transport{},
+		},
+		writing:  locksutil.CreateLocks(),
+		accounts: map[string]*account{},
+		keys:     map[string]*apiKey{},
 	}
 	b.lifetime, b.end = context.WithCancel(context.Background())
 	b.Backend = &framework.Backend{
@@ -146,15 +146,11 @@ func (b *backend) invalidate(_ context.Context, storageKey string) {
 func (b *backend) clean(context.Context) {
 	b.end()
 	b.mu.Lock()
-	accounts, transports := b.accounts, b.transports
-	b.accounts, b.transports = map[string]*account{}, map[string]http.RoundTripper{}
+	accounts := b.accounts
+	b.accounts = map[string]*account{}
 	b.mu.Unlock()
 	for _, account := range accounts {
 		account.reuse.Close()
-	}
-	for _, transport := range transports {
-		if idle, ok := transport.(interface{ CloseIdleConnections() }); ok {
-			idle.CloseIdleConnections()
-		}
+		account.retire()
 	}
 }

@@ -62,7 +62,7 @@ func newBubbleEngine(t *testing.T, keys ...krakensim.Key) *engine {
 	}
 	sim := krakensim.New(keys...)
 	return startEngine(t, sim, "http://localhost", func(b *backend) {
-		b.newTransport = func(*x509.CertPool) http.RoundTripper { return sim.Transport() }
+		b.transports.create = func(*x509.CertPool) http.RoundTripper { return sim.Transport() }
 	})
 }
 

@@ -3,6 +3,7 @@ package krakensecrets
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/sdk/framework"
@@ -17,12 +18,15 @@ const (
 	eventConfigDelete = "kraken/config-delete" // a config was deleted
 )
 
+// eventTimeout bounds the wait for an event bus that doesn't take an event.
+const eventTimeout = time.Second
+
 // announce sends an event, and logs a failure, for each token that next was asked for.
 func (b *backend) announce(name string, next tokensource.Source) tokensource.Source {
 	return tokensource.SourceFunc(func(ctx context.Context) (tokensource.Token, error) {
 		token, err := next.Token(ctx)
-		if errors.Is(err, context.Canceled) {
-			return token, err // a reader who went away while waiting asked nobody
+		if errors.Is(err, context.Canceled) || errors.Is(err, tokensource.ErrClosed) {
+			return token, err // the reader or the mount went away
 		}
 		b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", err)
 		if err != nil {
@@ -47,7 +51,7 @@ func (b *backend) sendEvent(ctx context.Context, eventType, base, name, operatio
 	if name != "" {
 		path += "/" + name
 	}
-	ctx, cancel := b.detach(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventTimeout)
 	defer cancel()
 	metadata := []string{
 		logical.EventMetadataPath, path,

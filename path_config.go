@@ -167,12 +167,12 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	}
 	if data.Get(fieldVerify).(bool) {
 		if _, err := fresh.reuse.Fresh(ctx); err != nil {
-			fresh.reuse.Retire()
+			fresh.retire()
 			return nil, unproved(fresh.answerError(err, req.MountPoint, "The config was not written. "))
 		}
 	}
 	if err := b.storeAccount(ctx, req.Storage, fresh); err != nil {
-		fresh.reuse.Retire()
+		fresh.retire()
 		return nil, err
 	}
 	b.sendEvent(ctx, eventConfigWrite, pathConfigBase, name, "write", nil)
@@ -192,12 +192,9 @@ func (b *backend) deleteConfig(ctx context.Context, req *logical.Request, data *
 	lock := locksutil.LockForKey(b.writing, name)
 	lock.Lock()
 	defer lock.Unlock()
-	b.changing.Lock()
-	defer b.changing.Unlock()
-	if err := req.Storage.Delete(ctx, configPath(name)); err != nil {
+	if err := b.removeAccount(ctx, req.Storage, name); err != nil {
 		return nil, err
 	}
-	b.replaceAccount(name, nil)
 	b.sendEvent(ctx, eventConfigDelete, pathConfigBase, name, "delete", nil)
 	return nil, nil
 }

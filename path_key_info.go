@@ -53,11 +53,10 @@ func (b *backend) readKeyInfo(ctx context.Context, req *logical.Request, data *f
 	var info map[string]any
 	err = account.retry.Do(ctx, func(ctx context.Context) error {
 		return account.guard.Do(ctx, func(ctx context.Context) error {
-			ctx, cancel := b.detach(ctx)
-			defer cancel()
-			var err error
-			info, err = account.client.GetAPIKeyInfo(ctx)
-			return err
+			return b.detached(ctx, account, func(ctx context.Context) (err error) {
+				info, err = account.client.GetAPIKeyInfo(ctx)
+				return err
+			})
 		})
 	})
 	if err != nil {

@@ -420,7 +420,7 @@ func BenchmarkCachedRead(b *testing.B) {
 	conf.Logger = hclog.NewNullLogger()
 	sim := krakensim.New(krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret})
 	engine := newBackend()
-	engine.newTransport = func(*x509.CertPool) http.RoundTripper { return sim.Transport() }
+	engine.transports.create = func(*x509.CertPool) http.RoundTripper { return sim.Transport() }
 	require.NoError(b, engine.Setup(b.Context(), conf))
 	defer engine.Cleanup(context.Background())
 	storage := &logical.InmemStorage{}

@@ -3,6 +3,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
@@ -16,6 +18,8 @@ func main() {
 		fmt.Println(krakensecrets.Version)
 		return
 	}
+	// net/http tells of broken servers in the standard log, with what they sent, word for word; Vault would log that.
+	log.SetOutput(io.Discard)
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true})
 
 	// Vault passes flags for the TLS that the plugin API of old speaks before go-plugin's own (AutoMTLS).

@@ -58,7 +58,7 @@ const (
 // A ctx that is cancelled while the request is under way leaves the request behind in the network, where the next one
 // may overtake it; a caller that must not see its nonce refused for that gives a ctx with a deadline only.
 func (c *Client) GetWebSocketsToken(ctx context.Context) (WebSocketsToken, error) {
-	result, requestedAt, err := c.call(ctx, "GetWebSocketsToken")
+	said, err := c.call(ctx, "GetWebSocketsToken")
 	if err != nil {
 		return WebSocketsToken{}, err
 	}
@@ -66,7 +66,7 @@ func (c *Client) GetWebSocketsToken(ctx context.Context) (WebSocketsToken, error
 		Token   string `json:"token"`
 		Expires int64  `json:"expires"`
 	}
-	if json.Unmarshal(result, &answer) != nil {
+	if json.Unmarshal(said.result, &answer) != nil {
 		return WebSocketsToken{}, nonsense("its result is not a token")
 	}
 	expires := time.Duration(min(answer.Expires, int64(2*maxTokenExpires/time.Second))) * time.Second
@@ -78,7 +78,7 @@ func (c *Client) GetWebSocketsToken(ctx context.Context) (WebSocketsToken, error
 	case expires <= 0 || expires > maxTokenExpires:
 		return WebSocketsToken{}, nonsense("its token's expiry is missing or out of range")
 	}
-	return WebSocketsToken{Token: answer.Token, RequestedAt: requestedAt, Expires: expires}, nil
+	return WebSocketsToken{Token: answer.Token, RequestedAt: said.requestedAt, Expires: expires}, nil
 }
 
 func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }
@@ -86,67 +86,78 @@ func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }
 // GetAPIKeyInfo asks what Kraken knows of the API key: its name, permissions, restrictions, validity. The fields are
 // handed on as they come, numbers as json.Number. It fails as GetWebSocketsToken does.
 func (c *Client) GetAPIKeyInfo(ctx context.Context) (map[string]any, error) {
-	result, _, err := c.call(ctx, "GetApiKeyInfo")
+	said, err := c.call(ctx, "GetApiKeyInfo")
 	if err != nil {
 		return nil, err
 	}
 	var info map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(result))
+	decoder := json.NewDecoder(bytes.NewReader(said.result))
 	decoder.UseNumber()
 	if decoder.Decode(&info) != nil || len(info) == 0 {
 		return nil, nonsense("its result is not the API key's data")
 	}
-	return info, nil
+	return said.redact.value(info).(map[string]any), nil
 }
 
-// call makes one signed request to /0/private/<method> and returns the result field of its answer.
-func (c *Client) call(ctx context.Context, method string) (result json.RawMessage, requestedAt time.Time, err error) {
+// answer is a good answer.
+type answer struct {
+	result      json.RawMessage
+	requestedAt time.Time
+	redact      redactor // for what is handed on of the result
+}
+
+// call makes one signed request to /0/private/<method>.
+func (c *Client) call(ctx context.Context, method string) (said answer, err error) {
 	err = c.Nonce.Use(ctx, func(nonce uint64) error {
-		requestedAt = c.Now()
-		request, err := c.newRequest(ctx, "/0/private/"+method, nonce, requestedAt)
+		said.requestedAt = c.Now()
+		request, otp, err := c.newRequest(ctx, "/0/private/"+method, nonce, said.requestedAt)
 		if err != nil {
 			return err
 		}
+		said.redact = newRedactor(otp)
 		response, err := c.Transport.RoundTrip(request) // not an http.Client: it would follow redirects
 		if err != nil {
 			return transportError(ctx, err)
 		}
 		defer response.Body.Close()
+		if response.StatusCode == http.StatusSwitchingProtocols {
+			return statusError(response) // its body is the connection itself, and wouldn't end with ctx
+		}
 		body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 		if err != nil {
 			return transportError(ctx, err)
 		}
-		result, err = readAnswer(response, body)
+		said.result, err = readAnswer(response, body, said.redact)
 		return err
 	})
-	return result, requestedAt, err
+	return said, err
 }
 
-func (c *Client) newRequest(ctx context.Context, path string, nonce uint64, at time.Time) (*http.Request, error) {
+// newRequest makes the signed request, and tells the second factor that is in it.
+func (c *Client) newRequest(ctx context.Context, path string, nonce uint64, at time.Time) (request *http.Request, otp string, err error) {
 	nonceText := strconv.FormatUint(nonce, 10)
 	values := url.Values{"nonce": {nonceText}}
 	if c.SecondFactor != nil {
-		otp, err := c.SecondFactor(at)
-		if err != nil {
-			return nil, &Error{Kind: KindInvalidSignature, Detail: "no code could be made from the stored totp_secret; write a good one", Err: err}
+		if otp, err = c.SecondFactor(at); err != nil {
+			return nil, "", &Error{Kind: KindInvalidSignature, Detail: "no code could be made from the stored totp_secret; write a good one", Err: err}
 		}
 		values.Set("otp", otp)
 	}
 	body := []byte(values.Encode())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.BaseURL+path, bytes.NewReader(body))
+	request, err = http.NewRequestWithContext(ctx, http.MethodPost, c.BaseURL+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, &Error{Kind: KindUnavailable, Detail: "api_url is not a URL that a request can be sent to", Err: err}
+		return nil, "", &Error{Kind: KindUnavailable, Detail: "api_url is not a URL that a request can be sent to", Err: err}
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("User-Agent", c.UserAgent)
 	request.Header.Set("API-Key", c.APIKey)
 	request.Header.Set("API-Sign", c.PrivateKey.Sign(path, nonceText, body))
-	return request, nil
+	return request, otp, nil
 }
 
 // readAnswer takes Kraken's envelope apart: {"error":[…],"result":…}. Failures come as HTTP 200 with errors in it, but
 // in front of Kraken stands a CDN that answers with statuses and HTML of its own.
-func readAnswer(response *http.Response, body []byte) (json.RawMessage, error) {
+func readAnswer(response *http.Response, body []byte, redact redactor) (json.RawMessage, error) {
 	var envelope struct {
 		Error  []string        `json:"error"`
 		Result json.RawMessage `json:"result"`
@@ -159,7 +170,7 @@ func readAnswer(response *http.Response, body []byte) (json.RawMessage, error) {
 	}
 	if decodeErr == nil {
 		if failed := withoutWarnings(envelope.Error); len(failed) > 0 {
-			apiErr := newAPIError(failed)
+			apiErr := newAPIError(failed, redact)
 			if apiErr.Kind == KindUnexpected && response.StatusCode != http.StatusOK {
 				apiErr.Kind = kindByStatus(response.StatusCode)
 			}

@@ -112,7 +112,7 @@ const (
 // newAPIError makes the error for Kraken's error list. Messages that only warn ("W…") don't decide the kind.
 // Where messages differ in kind, the one that asks for the most care wins: a lockout, then a rate limit,
 // then the first that is known.
-func newAPIError(messages []string) *Error {
+func newAPIError(messages []string, redact redactor) *Error {
 	kind := KindUnexpected
 	for _, message := range messages {
 		known, ok := kindByMessage[message]
@@ -126,7 +126,7 @@ func newAPIError(messages []string) *Error {
 	}
 	clean := make([]string, 0, min(len(messages), maxMessages))
 	for _, message := range messages[:min(len(messages), maxMessages)] {
-		clean = append(clean, cleanMessage(message))
+		clean = append(clean, cleanMessage(redact.text(message)))
 	}
 	return &Error{Kind: kind, Messages: clean}
 }

@@ -90,6 +90,7 @@ func distrust(err error) string {
 		invalid  x509.CertificateInvalidError
 		verify   *tls.CertificateVerificationError
 		record   tls.RecordHeaderError
+		alert    *net.OpError
 	)
 	switch {
 	case errors.As(err, &unknown):
@@ -102,6 +103,9 @@ func distrust(err error) string {
 		return "its certificate doesn't verify"
 	case errors.As(err, &record):
 		return "it doesn't speak TLS"
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		// It sent a TLS alert: it speaks no TLS from 1.2 on, say, or demands a client certificate.
+		return "it refuses the TLS connection"
 	}
 	return ""
 }
