@@ -44,7 +44,7 @@ unit: ## Tests without a Vault server, with the race detector: units, engine ove
 .PHONY: acceptance
 acceptance: ## Real vault commands against a real Vault server (found on PATH, else built once)
 	@for program in curl node npm; do type -P "$$program" >/dev/null || echo "No $$program, so no test with it as a client."; done
-	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault go test -count=1 ./test/acceptance
+	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault go test -count=1 -timeout 30m ./test/acceptance
 
 # A run that finds something writes the input to testdata/fuzz, where make unit tries it from then on.
 FUZZTIME ?= 30s
