@@ -3,13 +3,11 @@ package krakensecrets
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -373,45 +371,6 @@ func TestCleanupEndsWhatHangs(t *testing.T) {
 		assert.NotContains(t, err.Error(), "request_timeout", "it is ended, not waited for")
 		e.sim.Behave()
 	}
-}
-
-func TestTokenEventsHoldNoToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := newBubbleEngine(t)
-		e.configure("desk-a", nil)
-		e.events.take()
-		e.mustRead("ws-token/desk-a")
-		e.sim.Misbehave(krakenSays("EAPI:Invalid key"))
-		_, err := e.read("ws-token/desk-a")
-		require.Error(t, err)
-		assert.Equal(t, []string{
-			"kraken/token-mint ws-token/desk-a account=desk-a outcome=success",
-			"kraken/token-mint ws-token/desk-a account=desk-a outcome=invalid_key",
-		}, e.events.take())
-	})
-}
-
-func TestABrokenEventBusDisturbsNobody(t *testing.T) {
-	e := newEngine(t)
-	e.events.err = errors.New("the bus is down")
-	e.configure("", nil)
-	e.mustRead("ws-token")
-}
-
-func TestFailuresAreLoggedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := newBubbleEngine(t)
-		e.configure("desk-a", nil)
-		e.sim.Misbehave(krakenSays("EAPI:Invalid key\nforged=line"))
-		for range 10 {
-			_, err := e.read("ws-token/desk-a")
-			require.Error(t, err)
-		}
-		lines := strings.Split(strings.TrimSpace(e.log.String()), "\n")
-		require.Len(t, lines, 1, e.log.String())
-		assert.Contains(t, lines[0], "[WARN]")
-		assert.Contains(t, lines[0], `no token could be had: account=desk-a kind=unexpected error="Kraken answered EAPI:Invalid key forged=line"`)
-	})
 }
 
 // BenchmarkCachedRead is a read of ws-token as Vault's core asks for it, without the plugin boundary.
