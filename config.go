@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
 )
 
 // config is an account's stored configuration: a key pair and how to use it. A value that has passed validate can be
@@ -38,7 +39,7 @@ const (
 	maxRequestTimeout     = 60 * time.Second
 	// A token must be used within 15 minutes of its making; this leaves whoever gets an old one a minute to do so.
 	maxCacheTTL = 14 * time.Minute
-	defaultTier = "starter"
+	defaultTier = tokensource.TierStarter
 
 	// Kraken's API keys have 56 characters and its private keys 88; the bounds only keep nonsense out of the storage.
 	maxAPIKeyLength = 256
@@ -46,8 +47,6 @@ const (
 	maxURLLength    = 2048
 	maxBundleLength = 512 << 10
 )
-
-var tiers = []string{"starter", "intermediate", "pro", "none"}
 
 // configPath is where an account's config is in storage.
 func configPath(name string) string {
@@ -168,7 +167,7 @@ func (c *config) validate() error {
 		return badField(fieldRequestTimeout, "is out of range", "give 1s to 60s")
 	case c.CacheTTL < 0 || c.CacheTTL > int(maxCacheTTL.Seconds()):
 		return badField(fieldCacheTTL, "is out of range", "give 0 (no cache) to 14m")
-	case !slices.Contains(tiers, c.Tier):
+	case !slices.Contains(tokensource.Tiers(), c.Tier):
 		return badField(fieldTier, "is none of Kraken's", "give starter, intermediate, pro, or none (no limit kept)")
 	case len(c.CACert) > maxBundleLength:
 		return tooLong(fieldCACert, len(c.CACert), maxBundleLength)

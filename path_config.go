@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/vault/sdk/helper/locksutil"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
 )
 
 const (
@@ -71,7 +72,7 @@ func (b *backend) pathConfig() []*framework.Path {
 			fieldCACert:         {Type: framework.TypeString, Description: descCACert, DisplayAttrs: &framework.DisplayAttributes{Name: "CA certificates", EditType: "textarea"}},
 			fieldRequestTimeout: {Type: framework.TypeDurationSecond, Default: int(defaultRequestTimeout.Seconds()), Description: descRequestTimeout},
 			fieldCacheTTL:       {Type: framework.TypeDurationSecond, Default: 0, Description: descCacheTTL, DisplayAttrs: &framework.DisplayAttributes{Name: "Cache TTL"}},
-			fieldTier:           {Type: framework.TypeString, Default: defaultTier, AllowedValues: []any{"starter", "intermediate", "pro", "none"}, Description: descTier},
+			fieldTier:           {Type: framework.TypeString, Default: defaultTier, AllowedValues: allowed(tokensource.Tiers()...), Description: descTier},
 			fieldVerify:         {Type: framework.TypeBool, Default: true, Description: descVerify},
 		},
 		ExistenceCheck: b.configExists,
@@ -100,12 +101,12 @@ func (b *backend) pathConfig() []*framework.Path {
 
 var configResponseFields = map[string]*framework.FieldSchema{
 	fieldAPIKey:         {Type: framework.TypeString, Required: true, Description: descAPIKey},
-	fieldTwoFactor:      {Type: framework.TypeString, Required: true, AllowedValues: []any{"none", "password", "totp"}, Description: descTwoFactor},
+	fieldTwoFactor:      {Type: framework.TypeString, Required: true, AllowedValues: allowed("none", "password", "totp"), Description: descTwoFactor},
 	fieldAPIURL:         {Type: framework.TypeString, Required: true, Description: descAPIURL},
 	fieldCACert:         {Type: framework.TypeString, Required: true, Description: descCACert},
 	fieldRequestTimeout: {Type: framework.TypeDurationSecond, Required: true, Description: descRequestTimeout},
 	fieldCacheTTL:       {Type: framework.TypeDurationSecond, Required: true, Description: descCacheTTL},
-	fieldTier:           {Type: framework.TypeString, Required: true, Description: descTier},
+	fieldTier:           {Type: framework.TypeString, Required: true, AllowedValues: allowed(tokensource.Tiers()...), Description: descTier},
 }
 
 // response is what a read shows, and a write answers: everything but the secrets.
