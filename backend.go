@@ -131,10 +131,10 @@ func (b *backend) invalidate(_ context.Context, storageKey string) {
 		return
 	}
 	name, isNamed := strings.CutPrefix(storageKey, configStorage+"/")
-	if !isNamed && storageKey != configStorage {
-		return
-	}
 	if !isNamed {
+		if storageKey != configStorage {
+			return
+		}
 		name = ""
 	}
 	b.changing.Lock()

@@ -49,12 +49,7 @@ const (
 )
 
 // configPath is where an account's config is in storage.
-func configPath(name string) string {
-	if name == "" {
-		return configStorage
-	}
-	return configStorage + "/" + name
-}
+func configPath(name string) string { return accountPath(configStorage, name) }
 
 // getConfig returns an account's stored config, nil if there is none.
 func getConfig(ctx context.Context, storage logical.Storage, name string) (*config, error) {
@@ -120,23 +115,26 @@ func (c *config) merge(data *framework.FieldData) (*config, error) {
 	case given(fieldAPISecret):
 		return nil, badField(fieldAPISecret, "changes only together with api_key", pairRemedy)
 	}
+	if created {
+		return &merged, nil
+	}
 	// Where requests go changes only by the hand of someone who knows what is sent there. Else whoever may write the
 	// config, but doesn't know the secrets, could have signed requests and codes sent to a host of their own.
-	for _, destination := range []struct {
-		field   string
-		changed bool
-	}{{fieldAPIURL, merged.APIURL != c.APIURL}, {fieldCACert, merged.CACert != c.CACert}} {
-		if created || !destination.changed {
-			continue
-		}
-		if !pair {
-			return nil, badField(destination.field, "changes only in a write that carries the key pair", pairRemedy+" with it")
-		}
-		if c.OTPPassword != "" && merged.OTPPassword != "" && !given(fieldOTPPassword) {
-			return nil, badField(destination.field, "changes only in a write that carries the second factor", `give otp_password again, or otp_password="" to drop it`)
-		}
-		if c.TOTPSecret != "" && merged.TOTPSecret != "" && !given(fieldTOTPSecret) {
-			return nil, badField(destination.field, "changes only in a write that carries the second factor", `give totp_secret again, or totp_secret="" to drop it`)
+	var moved string
+	switch {
+	case merged.APIURL != c.APIURL:
+		moved = fieldAPIURL
+	case merged.CACert != c.CACert:
+		moved = fieldCACert
+	default:
+		return &merged, nil
+	}
+	if !pair {
+		return nil, badField(moved, "changes only in a write that carries the key pair", pairRemedy+" with it")
+	}
+	for field, stored := range map[string]string{fieldOTPPassword: c.OTPPassword, fieldTOTPSecret: c.TOTPSecret} { // one at most
+		if stored != "" && !given(field) {
+			return nil, badField(moved, "changes only in a write that carries the second factor", fmt.Sprintf(`give %[1]s again, or %[1]s="" to drop it`, field))
 		}
 	}
 	return &merged, nil
@@ -235,7 +233,7 @@ func normalURL(text string) (normal, problem string) {
 		return "", "has a path with characters that need escaping"
 	case strings.Contains(path, "//") || slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." }):
 		return "", "has a path with empty or dot segments"
-	case path == "/0" || strings.HasSuffix(path, "/0") || strings.Contains(path+"/", "/0/private/"):
+	case strings.HasSuffix(path, "/0") || strings.Contains(path+"/", "/0/private/"):
 		return "", "includes /0, which the engine adds itself"
 	}
 	return parsed.Scheme + "://" + strings.ToLower(parsed.Host) + path, ""

@@ -40,17 +40,14 @@ func (b *backend) announce(name string, next tokensource.Source) tokensource.Sou
 	})
 }
 
-// sendEvent sends an event about an account; err is what came of it. A server without events is no trouble, and neither is one that fails to
-// take it: what the event tells of has happened all the same.
+// sendEvent sends an event about an account; err is what came of it. A server without events is no trouble, and neither
+// is one that fails to take it: what the event tells of has happened all the same.
 func (b *backend) sendEvent(ctx context.Context, eventType, base, name, operation string, err error) {
 	outcome := "success"
 	if err != nil {
 		outcome = tokensource.KindName(err)
 	}
-	path := base
-	if name != "" {
-		path += "/" + name
-	}
+	path := accountPath(base, name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventTimeout)
 	defer cancel()
 	metadata := []string{

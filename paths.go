@@ -45,6 +45,15 @@ func accountName(data *framework.FieldData) string {
 	return data.Get(fieldName).(string)
 }
 
+// accountPath is the path, of the API or in storage, that an account has under a base: the base itself for the default
+// account.
+func accountPath(base, name string) string {
+	if name == "" {
+		return base
+	}
+	return base + "/" + name
+}
+
 // accountTitle is how messages call an account.
 func accountTitle(name string) string {
 	if name == "" {

@@ -109,9 +109,8 @@ const (
 	maxMessageLength = 200
 )
 
-// newAPIError makes the error for Kraken's error list. Messages that only warn ("W…") don't decide the kind.
-// Where messages differ in kind, the one that asks for the most care wins: a lockout, then a rate limit,
-// then the first that is known.
+// newAPIError makes the error for Kraken's error list, without the messages that only warn. Where messages differ
+// in kind, the one that asks for the most care wins: a lockout, then a rate limit, then the first that is known.
 func newAPIError(messages []string, redact redactor) *Error {
 	kind := KindUnexpected
 	for _, message := range messages {

@@ -74,6 +74,12 @@ func (v v1) fail(s *socket, q v1Request, event, message string) {
 	v.reply(s, q, object{"event": event, "status": "error", "errorMessage": message})
 }
 
+// refuse answers a request about a channel that there is.
+func (v v1) refuse(s *socket, q v1Request, channel, refusal string) {
+	v.reply(s, q, object{"event": "subscriptionStatus", "status": "error", "errorMessage": refusal,
+		"subscription": object{"name": channel}})
+}
+
 func (v v1) subscribe(s *socket, q v1Request) {
 	name, token, ok := v.subscription(s, q)
 	if !ok {
@@ -81,8 +87,7 @@ func (v v1) subscribe(s *socket, q v1Request) {
 	}
 	sub, refusal := s.subscribe(name, token, v1Channels[name], q.in)
 	if sub == nil {
-		v.reply(s, q, object{"event": "subscriptionStatus", "status": "error", "errorMessage": refusal,
-			"subscription": object{"name": name}})
+		v.refuse(s, q, name, refusal)
 		return
 	}
 	subscribed := object{"name": name}
@@ -104,8 +109,7 @@ func (v v1) unsubscribe(s *socket, q v1Request) {
 		return
 	}
 	if refusal := s.unsubscribe(name, token, q.in); refusal != "" {
-		v.reply(s, q, object{"event": "subscriptionStatus", "status": "error", "errorMessage": refusal,
-			"subscription": object{"name": name}})
+		v.refuse(s, q, name, refusal)
 		return
 	}
 	v.reply(s, q, object{"event": "subscriptionStatus", "channelName": name, "status": "unsubscribed",

@@ -1,0 +1,46 @@
+package krakensim
+
+import "encoding/json"
+
+func orNull(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return json.RawMessage("null")
+	}
+	return raw
+}
+
+// params are the fields of a request that are read one by one.
+type params map[string]json.RawMessage
+
+// text is a field's string; "" if it isn't there or isn't a string.
+func (p params) text(name string) string {
+	var text string
+	_ = json.Unmarshal(orNull(p[name]), &text)
+	return text
+}
+
+// texts is a field's list of strings; a lone string is a list of one.
+func (p params) texts(name string) []string {
+	var list []string
+	if json.Unmarshal(orNull(p[name]), &list) == nil {
+		return list
+	}
+	if text := p.text(name); text != "" {
+		return []string{text}
+	}
+	return nil
+}
+
+// flag is a field's boolean.
+func (p params) flag(name string, otherwise bool) bool {
+	flag := otherwise
+	_ = json.Unmarshal(orNull(p[name]), &flag)
+	return flag
+}
+
+// number is a field's number; false if it is there and is none.
+func (p params) number(name string) (float64, bool) {
+	var number float64
+	err := json.Unmarshal(orNull(p[name]), &number)
+	return number, err == nil
+}
