@@ -2,9 +2,6 @@ package acceptance
 
 import (
 	"fmt"
-	"os"
-	"regexp"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,21 +98,15 @@ func forEach(t *testing.T, count int, do func(i int) error) time.Duration {
 	return time.Since(began)
 }
 
-var residentSize = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
-
 // pluginMemory is what the plugin's process has in memory, in bytes; 0 where there is no /proc that tells.
 func (c *cluster) pluginMemory(t *testing.T) int {
 	t.Helper()
 	if !hasProc() {
 		return 0
 	}
-	running := c.nodes[0].plugins(t)
+	running := c.nodes[0].plugins()
 	require.Len(t, running, 1)
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", running[0]))
-	require.NoError(t, err)
-	found := residentSize.FindSubmatch(status)
-	require.NotNil(t, found)
-	size, err := strconv.Atoi(string(found[1]))
-	require.NoError(t, err)
+	size := running[0].status(residentLine)
+	require.Positive(t, size)
 	return size << 10
 }

@@ -5,8 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,49 +66,13 @@ func (m *mounted) plugin(t *testing.T) procDir {
 	t.Helper()
 	var found []procDir
 	require.Eventually(t, func() bool {
-		found = nil
-		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-		for _, stat := range stats {
-			text, _ := os.ReadFile(stat)
-			parent := parentPID.FindSubmatch(text)
-			p := procDir(filepath.Dir(stat))
+		found = slices.DeleteFunc(childrenOf(m.command.Process.Pid), func(p procDir) bool {
 			exe, _ := os.Readlink(p.file("exe"))
-			if parent != nil && string(parent[1]) == strconv.Itoa(m.command.Process.Pid) && filepath.Base(exe) == pluginName {
-				found = append(found, p)
-			}
-		}
+			return filepath.Base(exe) != pluginName
+		})
 		return len(found) == 1
 	}, startTimeout, 50*time.Millisecond, "one process of the plugin's")
 	return found[0]
-}
-
-// procDir is a process's directory in /proc.
-type procDir string
-
-func (p procDir) file(name string) string { return filepath.Join(string(p), name) }
-
-// openFiles are what the process's file descriptors lead to.
-func (p procDir) openFiles() (files []string) {
-	links, _ := filepath.Glob(p.file("fd/*"))
-	for _, link := range links {
-		if file, err := os.Readlink(link); err == nil {
-			files = append(files, file)
-		}
-	}
-	return files
-}
-
-var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
-var threadsLine = regexp.MustCompile(`(?m)^Threads:\s+(\d+)$`)
-
-// status is a number of /proc/PID/status.
-func (p procDir) status(line *regexp.Regexp) int {
-	text, _ := os.ReadFile(p.file("status"))
-	number := 0
-	if found := line.FindSubmatch(text); found != nil {
-		number, _ = strconv.Atoi(string(found[1]))
-	}
-	return number
 }
 
 // TestWhatTheProcessShows reads a thousand tokens and then looks at what anybody on the host may see of the plugin's process:

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,20 +65,16 @@ func (e evidence) addSecret(value string) error {
 	return e.addLine(secretsFile, value)
 }
 
-// parentPID is in /proc/PID/stat, behind the name in brackets and the state.
-var parentPID = regexp.MustCompile(`\) . (\d+) `)
-
 // addProcesses keeps what everybody on the machine may see of the Vault server's plugin processes, where there is a
 // /proc to see it in.
 func (e evidence) addProcesses(vaultPID string) error {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	for _, stat := range stats {
-		text, gone := os.ReadFile(stat)
-		if found := parentPID.FindSubmatch(text); gone != nil || found == nil || string(found[1]) != vaultPID {
-			continue
-		}
+	parent, err := strconv.Atoi(vaultPID)
+	if err != nil {
+		return err
+	}
+	for _, plugin := range childrenOf(parent) {
 		for _, name := range []string{"cmdline", "environ"} {
-			if text, gone := os.ReadFile(filepath.Join(filepath.Dir(stat), name)); gone == nil {
+			if text, gone := os.ReadFile(plugin.file(name)); gone == nil {
 				err = errors.Join(err, e.add(processesLog, append(text, '\n')))
 			}
 		}
@@ -262,11 +259,6 @@ func TestNoSecretLeaks(t *testing.T) {
 			}
 		})
 	}
-}
-
-func hasProc() bool {
-	_, err := os.Stat("/proc/self/exe")
-	return err == nil
 }
 
 // leak tells in which form a secret is in a text; "" if it isn't.

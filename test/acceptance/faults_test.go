@@ -35,14 +35,14 @@ func (c *cluster) killPlugin(t *testing.T) {
 	// A read that is under way ends with the plugin: Vault answers 500, "rpc error: code = Unavailable desc = … EOF".
 	c.underLoad(t, "the plugin is killed -9, 20 times", []string{"500"}, func(load *load) {
 		for killed := 0; killed < pluginKills; killed++ {
-			var running []int
+			var running []procDir
 			waitUntil(t, "one process of the plugin runs", func() error {
-				if running = c.nodes[0].plugins(t); len(running) != 1 {
+				if running = c.nodes[0].plugins(); len(running) != 1 {
 					return fmt.Errorf("processes: %v", running)
 				}
 				return nil
 			})
-			require.NoError(t, syscall.Kill(running[0], syscall.SIGKILL))
+			require.NoError(t, syscall.Kill(running[0].pid(), syscall.SIGKILL))
 			load.wait(answered, time.Now())
 		}
 	})

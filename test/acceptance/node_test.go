@@ -1,7 +1,6 @@
 package acceptance
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -171,31 +170,8 @@ func (n *node) killAlone(t *testing.T) {
 	n.before = append(n.before, n.process)
 }
 
-// plugins returns the process IDs of the server's running plugins, where there is a /proc to find them in.
-func (n *node) plugins(t *testing.T) (found []int) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	require.NoError(t, err)
-	for _, stat := range stats {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
-		require.NoError(t, err)
-		if parentOf(pid) == n.process.command.Process.Pid {
-			found = append(found, pid)
-		}
-	}
-	return found
-}
-
-// parentOf is the process ID of a running process's parent; 0 if it doesn't run any more.
-func parentOf(pid int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	found := parentPID.FindSubmatch(text)
-	if err != nil || found == nil || bytes.Contains(text, []byte(") Z ")) {
-		return 0
-	}
-	parent, _ := strconv.Atoi(string(found[1])) // it is a number
-	return parent
-}
+// plugins returns the server's running plugins, where there is a /proc to find them in.
+func (n *node) plugins() []procDir { return childrenOf(n.process.command.Process.Pid) }
 
 // run runs a vault command against the server and returns what it prints.
 func (n *node) run(t *testing.T, args ...string) string {
