@@ -93,9 +93,9 @@ func (c *cluster) troubleKraken(t *testing.T) {
 		fault    krakensim.Fault
 		refusals []string // the first is waited for
 	}{
-		{"Kraken gives no answer", krakensim.Fault{Hang: true}, []string{"504"}},
+		{"Kraken gives no answer", krakensim.Fault{Hang: true}, []string{"504", tooLate}},
 		// One at a time, not all readers get their turn within request_timeout.
-		{"Kraken takes 1 s for each answer", krakensim.Fault{Latency: time.Second}, []string{"429", "504"}},
+		{"Kraken takes 1 s for each answer", krakensim.Fault{Latency: time.Second}, []string{"429", tooLate, "504"}},
 		{"Kraken is down for maintenance", krakensim.Fault{Errors: []string{"EService:Unavailable"}}, []string{"503"}},
 		{"the CDN says HTTP 520", krakensim.Fault{Status: 520}, []string{"503"}},
 		{"a captive portal answers with HTML", krakensim.Fault{Body: "<html>Log in</html>", ContentType: "text/html"}, []string{"502"}},
@@ -106,7 +106,7 @@ func (c *cluster) troubleKraken(t *testing.T) {
 		c.underLoad(t, trouble.name, trouble.refusals, func(load *load) {
 			c.kraken.Misbehave(trouble.fault)
 			load.wait(trouble.refusals[0], time.Now())
-			c.kraken.Behave()
+			load.heal(c.kraken.Behave)
 		})
 	}
 	c.underLoad(t, "Kraken has had too many calls", []string{"429"}, func(load *load) {

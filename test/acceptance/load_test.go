@@ -85,7 +85,20 @@ type load struct {
 	mu      sync.Mutex
 	tally   tally
 	reads   map[string][]span // by outcome
+	healed  time.Time         // when Kraken was told to answer again; zero before
 	stopped chan struct{}
+}
+
+// tooLate is a 429 to a read that began while Kraken gave no answer and ended after it began to again: it spent its time
+// behind a call that then was answered, so it was held back, and what it waited for was no timeout of Kraken's.
+const tooLate = "429 as Kraken answers again"
+
+// heal has the trouble end.
+func (l *load) heal(end func()) {
+	l.mu.Lock()
+	l.healed = time.Now()
+	l.mu.Unlock()
+	end()
 }
 
 // underLoad does something while readers read ws-token from all servers at once, and once that is done and reads
@@ -141,6 +154,9 @@ func (l *load) note(began time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	outcome := outcome(err)
+	if outcome == "429" && began.Before(l.healed) {
+		outcome = tooLate
+	}
 	l.tally.outcomes[outcome]++
 	l.reads[outcome] = append(l.reads[outcome], span{began, time.Now()})
 	if err != nil {
