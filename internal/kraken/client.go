@@ -1,27 +1,27 @@
 // Package kraken speaks the private part of Kraken's Spot REST API, as far as WebSocket tokens need it. It knows
-// nothing of Vault, and nothing of when to retry, wait or cache.
+// nothing of Vault, keeps no state of an API key, and decides nothing about when to retry, wait or cache.
 package kraken
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // DefaultURL is where Kraken's REST API is.
 const DefaultURL = "https://api.kraken.com"
 
-// maxBody bounds what is read of an answer. The largest good one is a few kilobytes.
-const maxBody = 1 << 20
-
-// Client makes signed calls with one API key. It is safe for concurrent use; calls of one Nonce go out one at a time.
+// Client makes signed calls with one API key. It is safe for concurrent use, but Kraken refuses a nonce that arrives
+// after a higher one, so the calls of one API key must go out one at a time, with nonces that grow.
+//
+// Every failure of a call is an *Error.
 type Client struct {
 	// BaseURL is the scheme, host and possibly path prefix in front of "/0/private/…", without a slash at its end.
 	// The prefix isn't signed.
@@ -29,12 +29,12 @@ type Client struct {
 	APIKey       string
 	PrivateKey   PrivateKey
 	SecondFactor SecondFactor // nil: none
-	Nonce        *Nonce
-	// Transport carries the requests; see NewTransport.
+	// Transport carries the requests; see NewTransport. One that doesn't call net/http/httptrace's GetConn and GotConn
+	// makes every failure of its own look sent, but those of dialling.
 	Transport http.RoundTripper
 	// UserAgent is sent with each request; Kraken refuses requests without one.
 	UserAgent string
-	// Now is the clock for the second factor and for RequestedAt.
+	// Now is the clock for the second factor, for RequestedAt and for waits that are told as a time.
 	Now func() time.Time
 }
 
@@ -53,12 +53,12 @@ const (
 	maxTokenExpires = 24 * time.Hour
 )
 
-// GetWebSocketsToken makes a token for the private WebSocket feeds. It fails with an *Error, or with context.Canceled.
+// GetWebSocketsToken makes a token for the private WebSocket feeds.
 //
 // A ctx that is cancelled while the request is under way leaves the request behind in the network, where the next one
 // may overtake it; a caller that must not see its nonce refused for that gives a ctx with a deadline only.
-func (c *Client) GetWebSocketsToken(ctx context.Context) (WebSocketsToken, error) {
-	said, err := c.call(ctx, "GetWebSocketsToken")
+func (c *Client) GetWebSocketsToken(ctx context.Context, nonce uint64) (WebSocketsToken, error) {
+	said, err := c.call(ctx, "GetWebSocketsToken", nonce)
 	if err != nil {
 		return WebSocketsToken{}, err
 	}
@@ -84,9 +84,9 @@ func (c *Client) GetWebSocketsToken(ctx context.Context) (WebSocketsToken, error
 func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }
 
 // GetAPIKeyInfo asks what Kraken knows of the API key: its name, permissions, restrictions, validity. The fields are
-// handed on as they come, numbers as json.Number. It fails as GetWebSocketsToken does.
-func (c *Client) GetAPIKeyInfo(ctx context.Context) (map[string]any, error) {
-	said, err := c.call(ctx, "GetApiKeyInfo")
+// handed on as they come, numbers as json.Number.
+func (c *Client) GetAPIKeyInfo(ctx context.Context, nonce uint64) (map[string]any, error) {
+	said, err := c.call(ctx, "GetApiKeyInfo", nonce)
 	if err != nil {
 		return nil, err
 	}
@@ -107,93 +107,67 @@ type answer struct {
 }
 
 // call makes one signed request to /0/private/<method>.
-func (c *Client) call(ctx context.Context, method string) (said answer, err error) {
-	err = c.Nonce.Use(ctx, func(nonce uint64) error {
-		said.requestedAt = c.Now()
-		request, otp, err := c.newRequest(ctx, "/0/private/"+method, nonce, said.requestedAt)
-		if err != nil {
-			return err
-		}
-		said.redact = newRedactor(otp)
-		response, err := c.Transport.RoundTrip(request) // not an http.Client: it would follow redirects
-		if err != nil {
-			return transportError(ctx, err)
-		}
-		defer response.Body.Close()
-		if response.StatusCode == http.StatusSwitchingProtocols {
-			return statusError(response) // its body is the connection itself, and wouldn't end with ctx
-		}
-		body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-		if err != nil {
-			return transportError(ctx, err)
-		}
-		said.result, err = readAnswer(response, body, said.redact)
-		return err
-	})
-	return said, err
+func (c *Client) call(ctx context.Context, method string, nonce uint64) (answer, error) {
+	at := c.Now()
+	var progress progress
+	request, redact, err := c.newRequest(progress.trace(ctx), "/0/private/"+method, nonce, at)
+	if err != nil {
+		return answer{}, err
+	}
+	if ctx.Err() != nil {
+		return answer{}, contextError(ctx, false)
+	}
+	response, err := c.Transport.RoundTrip(request) // not an http.Client: it would follow redirects
+	if err != nil {
+		return answer{}, transportError(ctx, err, progress.maySent(err))
+	}
+	defer response.Body.Close()
+	result, err := readAnswer(ctx, response, redact, c.Now())
+	return answer{result: result, requestedAt: at, redact: redact}, err
 }
 
-// newRequest makes the signed request, and tells the second factor that is in it.
-func (c *Client) newRequest(ctx context.Context, path string, nonce uint64, at time.Time) (request *http.Request, otp string, err error) {
+// newRequest makes the signed request, and what takes its secrets out of what is told of its answer.
+func (c *Client) newRequest(ctx context.Context, path string, nonce uint64, at time.Time) (*http.Request, redactor, error) {
 	nonceText := strconv.FormatUint(nonce, 10)
 	values := url.Values{"nonce": {nonceText}}
+	var otp string
 	if c.SecondFactor != nil {
+		var err error
 		if otp, err = c.SecondFactor(at); err != nil {
-			return nil, "", &Error{Kind: KindInvalidSignature, Detail: "no code could be made from the stored totp_secret; write a good one", Err: err}
+			return nil, redactor{}, &Error{Kind: KindInvalidSignature, Detail: "no code could be made from the second factor's seed", Err: err}
 		}
 		values.Set("otp", otp)
 	}
 	body := []byte(values.Encode())
-	request, err = http.NewRequestWithContext(ctx, http.MethodPost, c.BaseURL+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.BaseURL+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, "", &Error{Kind: KindUnavailable, Detail: "api_url is not a URL that a request can be sent to", Err: err}
+		return nil, redactor{}, &Error{Kind: KindUnavailable, Detail: "the server's URL is not one that a request can be sent to", Err: err}
 	}
+	signature := c.PrivateKey.Sign(path, nonceText, body)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("User-Agent", c.UserAgent)
 	request.Header.Set("API-Key", c.APIKey)
-	request.Header.Set("API-Sign", c.PrivateKey.Sign(path, nonceText, body))
-	return request, otp, nil
+	request.Header.Set("API-Sign", signature)
+	return request, newRedactor(signature, nonceText, otp), nil
 }
 
-// readAnswer takes Kraken's envelope apart: {"error":[…],"result":…}. Failures come as HTTP 200 with errors in it, but
-// in front of Kraken stands a CDN that answers with statuses and HTML of its own.
-func readAnswer(response *http.Response, body []byte, redact redactor) (json.RawMessage, error) {
-	var envelope struct {
-		Error  []string        `json:"error"`
-		Result json.RawMessage `json:"result"`
-	}
-	var decodeErr error
-	if len(body) > maxBody {
-		decodeErr = errors.New("too long")
-	} else {
-		decodeErr = json.Unmarshal(body, &envelope)
-	}
-	if decodeErr == nil {
-		if failed := withoutWarnings(envelope.Error); len(failed) > 0 {
-			apiErr := newAPIError(failed, redact)
-			if apiErr.Kind == KindUnexpected && response.StatusCode != http.StatusOK {
-				apiErr.Kind = kindByStatus(response.StatusCode)
-			}
-			apiErr.RetryAfter = retryAfter(response)
-			return nil, apiErr
-		}
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, statusError(response)
-	}
-	if decodeErr != nil {
-		return nil, nonsense("it is not Kraken's JSON")
-	}
-	return envelope.Result, nil
+// progress follows how far a request has come.
+type progress struct{ wanted, got atomic.Bool } // a connection for it
+
+// trace returns ctx with what the transport has to call. That a connection is handed the request stands for that the
+// request is written: net/http writes in a goroutine of its own, which a cancelled request doesn't wait for.
+func (p *progress) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// The transport wants another connection only where nothing of the request went out over the one before.
+		GetConn: func(string) { p.wanted.Store(true); p.got.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { p.got.Store(true) },
+	})
 }
 
-// withoutWarnings drops "W…" entries, which stand beside a good result.
-func withoutWarnings(messages []string) []string {
-	var failed []string
-	for _, message := range messages {
-		if !strings.HasPrefix(message, "W") {
-			failed = append(failed, message)
-		}
+// maySent reports whether the request may have been sent, though the transport failed with err.
+func (p *progress) maySent(err error) bool {
+	if p.got.Load() {
+		return true
 	}
-	return failed
+	return !p.wanted.Load() && !isDialError(err) // a transport that traces nothing
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+const testNonce = 1616492376594000000
+
 const goodAnswer = `{"error":[],"result":{"token":"WW91ciBhdXRoZW50aWNhdGlvbiB0b2tlbiBnb2VzIGhlcmUu","expires":900}}`
 
 // testClient is a client of a server with its own nonce.
@@ -27,7 +29,7 @@ func testClient(t *testing.T, baseURL string) *Client {
 	transport := NewTransport(nil)
 	t.Cleanup(transport.CloseIdleConnections)
 	return &Client{
-		BaseURL: baseURL, APIKey: "example-api-key", PrivateKey: key, Nonce: NewNonce(&memoryCeiling{}, time.Now),
+		BaseURL: baseURL, APIKey: "example-api-key", PrivateKey: key,
 		Transport: transport, UserAgent: "vault-plugin-secrets-kraken/test", Now: time.Now,
 	}
 }
@@ -69,7 +71,7 @@ func TestRequestIsSignedAsKrakenDocumentsIt(t *testing.T) {
 			client = testClient(t, server.URL+test.prefix)
 			client.SecondFactor = test.factor
 			before := time.Now()
-			token, err := client.GetWebSocketsToken(t.Context())
+			token, err := client.GetWebSocketsToken(t.Context(), testNonce)
 			require.NoError(t, err)
 			assert.Equal(t, "WW91ciBhdXRoZW50aWNhdGlvbiB0b2tlbiBnb2VzIGhlcmUu", token.Token)
 			assert.Equal(t, 900*time.Second, token.Expires)
@@ -101,7 +103,7 @@ func TestAnswers(t *testing.T) {
 		"internal error":           {body: `{"error":["EGeneral:Internal error"]}`, kind: KindUnavailable},
 		"database error":           {body: `{"error":["EDatabase:Internal error"]}`, kind: KindUnavailable},
 		"an unknown error":         {body: `{"error":["EFuture:Something new"]}`, kind: KindUnexpected, want: "EFuture:Something new"},
-		"an error without its E":   {body: `{"error":["something"]}`, kind: KindUnexpected, want: "something"},
+		"an error without its E":   {body: `{"error":["something"]}`, kind: KindNonsense, want: "its errors are not Kraken's"},
 		"two errors":               {body: `{"error":["EAPI:Invalid key","EGeneral:Temporary lockout"]}`, kind: KindLockout, want: "EAPI:Invalid key, EGeneral:Temporary lockout"},
 		"an error beside a result": {body: `{"error":["EAPI:Invalid nonce"],"result":{"token":"t","expires":900}}`, kind: KindInvalidNonce},
 		"an error with HTTP 500":   {status: 500, body: `{"error":["EAPI:Invalid key"]}`, kind: KindInvalidKey},
@@ -109,7 +111,7 @@ func TestAnswers(t *testing.T) {
 		"HTML with HTTP 520":       {status: 520, body: "<html>origin error</html>", kind: KindUnavailable, want: "HTTP 520"},
 		"HTML with HTTP 503":       {status: 503, body: "<html>maintenance</html>", kind: KindUnavailable, want: "HTTP 503"},
 		"HTTP 429":                 {status: 429, body: "slow down", kind: KindRateLimited, want: "HTTP 429"},
-		"HTML with HTTP 403":       {status: 403, body: "<html>blocked</html>", kind: KindNonsense, want: "HTTP 403"},
+		"HTML with HTTP 403":       {status: 403, body: "<html>blocked</html>", kind: KindBlocked, want: "HTTP 403"},
 		"HTTP 404":                 {status: 404, body: "nothing here", kind: KindNonsense, want: "HTTP 404"},
 		"HTTP 204":                 {status: 204, kind: KindNonsense, want: "HTTP 204"},
 		"a good answer with 404":   {status: 404, body: goodAnswer, kind: KindNonsense, want: "HTTP 404"},
@@ -146,7 +148,7 @@ func TestAnswers(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, test.body)
 			})
-			_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context())
+			_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
 			var failed *Error
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, test.kind.String(), failed.Kind.String())
@@ -162,7 +164,7 @@ func TestWarningsBesideAGoodResultAreNoError(t *testing.T) {
 	server := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, strings.Replace(goodAnswer, "[]", `["WGeneral:Deprecated"]`, 1))
 	})
-	_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context())
+	_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
 	require.NoError(t, err)
 }
 
@@ -183,7 +185,7 @@ func TestRetryAfter(t *testing.T) {
 				w.Header().Set("Retry-After", header)
 				w.WriteHeader(http.StatusTooManyRequests)
 			})
-			_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context())
+			_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
 			var failed *Error
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, want, failed.RetryAfter)
@@ -199,7 +201,7 @@ func TestErrorStringsCannotForgeLogLines(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"error": messages})
 	})
-	_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context())
+	_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
 	require.Error(t, err)
 	assert.NotRegexp(t, `[\x00-\x1f\x{202e}]`, err.Error())
 	assert.Contains(t, err.Error(), "EFake:one 2026-01-01 [ERROR] forged")
@@ -235,7 +237,7 @@ func TestConnectionTrouble(t *testing.T) {
 		"plain HTTP behind https": {strings.Replace(plain.URL, "http:", "https:", 1), KindUntrusted, "doesn't speak TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := testClient(t, test.url).GetWebSocketsToken(t.Context())
+			_, err := testClient(t, test.url).GetWebSocketsToken(t.Context(), testNonce)
 			var failed *Error
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, test.kind.String(), failed.Kind.String())
@@ -273,14 +275,14 @@ func TestDeadlineAndLeaving(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := client.GetWebSocketsToken(ctx)
+	_, err := client.GetWebSocketsToken(ctx, testNonce)
 	var failed *Error
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, KindTimeout, failed.Kind)
 
 	ctx, cancel = context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	_, err = client.GetWebSocketsToken(ctx)
+	_, err = client.GetWebSocketsToken(ctx, testNonce)
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
@@ -298,7 +300,7 @@ func TestConnectionsAreKeptAlive(t *testing.T) {
 	t.Cleanup(server.Close)
 	client := testClient(t, server.URL)
 	for range 10 {
-		_, err := client.GetWebSocketsToken(t.Context())
+		_, err := client.GetWebSocketsToken(t.Context(), testNonce)
 		require.NoError(t, err)
 	}
 	assert.EqualValues(t, 1, connections.Load())
@@ -309,7 +311,7 @@ func TestGetAPIKeyInfoHandsFieldsOnAsTheyCome(t *testing.T) {
 		assert.Equal(t, "/0/private/GetApiKeyInfo", r.URL.Path)
 		_, _ = io.WriteString(w, `{"error":[],"result":{"apiKeyName":"desk","nonce":"1616492376594123456","permissions":["query-funds"],"nonceWindow":12345678901234567890,"new":{"a":1}}}`)
 	})
-	info, err := testClient(t, server.URL).GetAPIKeyInfo(t.Context())
+	info, err := testClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{
 		"apiKeyName": "desk", "nonce": "1616492376594123456", "permissions": []any{"query-funds"},
@@ -322,7 +324,7 @@ func TestGetAPIKeyInfoOfNonsense(t *testing.T) {
 		server := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"error":[],"result":`+result+`}`)
 		})
-		_, err := testClient(t, server.URL).GetAPIKeyInfo(t.Context())
+		_, err := testClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
 		var failed *Error
 		require.ErrorAs(t, err, &failed, result)
 		assert.Equal(t, KindNonsense, failed.Kind, result)
@@ -338,11 +340,11 @@ func FuzzAnswer(f *testing.F) {
 	key, err := ParsePrivateKey(exampleSecret)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, status int, retryAfter string, body []byte) {
-		client := &Client{BaseURL: "https://kraken.test", PrivateKey: key, Nonce: NewNonce(&memoryCeiling{}, time.Now), Now: time.Now,
+		client := &Client{BaseURL: "https://kraken.test", PrivateKey: key, Now: time.Now,
 			Transport: roundTrip(func(*http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {retryAfter}}, Body: io.NopCloser(strings.NewReader(string(body)))}, nil
 			})}
-		token, err := client.GetWebSocketsToken(t.Context())
+		token, err := client.GetWebSocketsToken(t.Context(), testNonce)
 		if err == nil {
 			assert.Equal(t, http.StatusOK, status)
 			assert.NotEmpty(t, token.Token)

@@ -17,72 +17,92 @@ import (
 // they may quote what the server sent.
 
 func nonsense(why string) *Error {
-	return &Error{Kind: KindNonsense, Detail: "what answered doesn't speak Kraken's API: " + why}
+	return &Error{Kind: KindNonsense, Sent: true, Detail: "what answered doesn't speak Kraken's API: " + why}
 }
 
+// kindByStatus is what an HTTP status other than 200 says by itself.
 func kindByStatus(status int) Kind {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return KindRateLimited
 	case status >= 500, status == http.StatusRequestTimeout:
 		return KindUnavailable
-	case status >= 300 && status < 400:
-		return KindNonsense
+	case status == http.StatusForbidden, status == http.StatusUnavailableForLegalReasons:
+		return KindBlocked
 	default:
-		return KindUnexpected
+		return KindNonsense
 	}
 }
 
-func statusError(response *http.Response) *Error {
+// statusError is the error of an answer in which Kraken itself didn't speak.
+func statusError(response *http.Response, now time.Time) *Error {
 	status := response.StatusCode
-	switch kind := kindByStatus(status); kind {
+	kind := kindByStatus(status)
+	failed := &Error{Kind: kind, Sent: true, RetryAfter: retryAfter(response, now)}
+	switch kind {
 	case KindRateLimited:
-		return &Error{Kind: kind, Detail: "HTTP 429 (too many requests) came from in front of Kraken", RetryAfter: retryAfter(response)}
+		failed.Detail = "HTTP 429 (too many requests) came from in front of Kraken"
 	case KindUnavailable:
-		return &Error{Kind: kind, Detail: fmt.Sprintf("HTTP %d came from in front of Kraken", status), RetryAfter: retryAfter(response)}
-	case KindNonsense:
-		return nonsense(fmt.Sprintf("it redirects (HTTP %d), and a signed request is never sent elsewhere", status))
+		failed.Detail = fmt.Sprintf("HTTP %d came from in front of Kraken", status)
+	case KindBlocked:
+		failed.Detail = fmt.Sprintf("HTTP %d came from in front of Kraken: this host's address is refused there", status)
 	default:
+		if status >= 300 && status < 400 {
+			return nonsense(fmt.Sprintf("it redirects (HTTP %d), and a signed request is never sent elsewhere", status))
+		}
 		return nonsense(fmt.Sprintf("HTTP %d without an error of Kraken's", status))
 	}
+	return failed
 }
 
 // maxRetryAfter bounds what a server may ask to wait.
 const maxRetryAfter = time.Hour
 
+func boundRetryAfter(wait time.Duration) time.Duration { return max(0, min(wait, maxRetryAfter)) }
+
 // retryAfter reads the Retry-After header, in seconds or as a date (RFC 9110, section 10.2.3). 0: none that is any good.
-func retryAfter(response *http.Response) time.Duration {
+func retryAfter(response *http.Response, now time.Time) time.Duration {
 	header := response.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+		return boundRetryAfter(time.Duration(seconds) * time.Second)
 	}
 	if at, err := http.ParseTime(header); err == nil {
-		return max(0, min(time.Until(at), maxRetryAfter))
+		return boundRetryAfter(at.Sub(now))
 	}
 	return 0
 }
 
-// contextError is what is returned when ctx ended: an *Error if its deadline passed, context.Canceled if its
-// owner went away.
-func contextError(ctx context.Context, why string) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &Error{Kind: KindTimeout, Detail: "no answer within request_timeout: " + why, Err: context.DeadlineExceeded}
+// contextError is the error of a call whose context has ended.
+func contextError(ctx context.Context, sent bool) *Error {
+	switch {
+	case !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &Error{Kind: KindAborted, Sent: sent, Detail: "the call was aborted before an answer came", Err: context.Canceled}
+	case sent:
+		return &Error{Kind: KindTimeout, Sent: sent, Detail: "no answer in time: Kraken was asked but hasn't answered", Err: context.DeadlineExceeded}
+	default:
+		return &Error{Kind: KindTimeout, Sent: sent, Detail: "no answer in time: there was no connection yet", Err: context.DeadlineExceeded}
 	}
-	return context.Canceled
 }
 
 // transportError sorts an error of the HTTP transport.
-func transportError(ctx context.Context, err error) error {
+func transportError(ctx context.Context, err error, sent bool) *Error {
 	if ctx.Err() != nil {
-		return contextError(ctx, "Kraken was asked but hasn't answered")
+		return contextError(ctx, sent)
 	}
+	failed := &Error{Kind: KindUnavailable, Sent: sent, Err: err}
 	if why := distrust(err); why != "" {
-		return &Error{Kind: KindUntrusted, Detail: "the server at api_url isn't trusted, so nothing was sent: " + why, Err: err}
+		failed.Kind = KindUntrusted
+		failed.Detail = "the server isn't trusted: " + why
+		if !sent {
+			failed.Detail = "the server isn't trusted, so nothing was sent: " + why
+		}
+		return failed
 	}
-	return &Error{Kind: KindUnavailable, Detail: connectionTrouble(err), Err: err}
+	failed.Detail = connectionTrouble(err)
+	return failed
 }
 
-// distrust says why the server's certificate doesn't verify; empty if that isn't the trouble.
+// distrust says why there is no TLS connection that can be trusted; empty if that isn't the trouble.
 func distrust(err error) string {
 	var (
 		unknown  x509.UnknownAuthorityError
@@ -94,7 +114,7 @@ func distrust(err error) string {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return "its certificate is signed by an unknown authority (a private gateway's goes into ca_cert)"
+		return "its certificate is signed by an unknown authority"
 	case errors.As(err, &hostname):
 		return "its certificate is for another host"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -103,26 +123,35 @@ func distrust(err error) string {
 		return "its certificate doesn't verify"
 	case errors.As(err, &record):
 		return "it doesn't speak TLS"
-	case errors.As(err, &alert) && alert.Op == "remote error":
+	case errors.As(err, &alert) && alert.Op == "remote error" && alert.Err.Error() != internalErrorAlert:
 		// It sent a TLS alert: it speaks no TLS from 1.2 on, say, or demands a client certificate.
 		return "it refuses the TLS connection"
 	}
 	return ""
 }
 
+// internalErrorAlert is the text of the TLS alert that a load balancer sends while it restarts; crypto/tls exports no type
+// for alerts.
+const internalErrorAlert = "tls: internal error"
+
+func isDialError(err error) bool {
+	var dns *net.DNSError
+	var dial *net.OpError
+	return errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial"
+}
+
 func connectionTrouble(err error) string {
 	var (
 		dns   *net.DNSError
-		dial  *net.OpError
 		errno syscall.Errno
 	)
 	switch {
 	case errors.As(err, &dns):
-		return fmt.Sprintf("the host %q of api_url can't be resolved", cleanMessage(dns.Name))
-	case errors.As(err, &dial) && dial.Op == "dial" && errors.As(err, &errno):
-		return "no connection to api_url: " + errno.Error()
-	case errors.As(err, &dial) && dial.Op == "dial":
-		return "no connection to api_url"
+		return fmt.Sprintf("the host %q can't be resolved", cleanMessage(dns.Name))
+	case isDialError(err) && errors.As(err, &errno):
+		return "no connection to the server: " + errno.Error()
+	case isDialError(err):
+		return "no connection to the server"
 	default:
 		return "the connection broke before the answer was whole"
 	}

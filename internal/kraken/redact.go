@@ -1,36 +1,44 @@
 package kraken
 
 import (
+	"html"
 	"net/url"
 	"strings"
 )
 
-// redactor takes the second factor of a request out of what is handed on of its answer: a gateway with its debugging left
+// redactor takes what authenticates a request out of what is handed on of its answer: a gateway with its debugging left
 // on may quote what it was sent. The private key is in no request.
-type redactor struct{ replacer *strings.Replacer }
+type redactor struct {
+	replacer *strings.Replacer
+	nonce    string
+}
 
 // minRedacted is the length in bytes from which on a second factor is taken out. A shorter one is in any text.
 const minRedacted = 4
 
-func newRedactor(otp string) redactor {
-	if len(otp) < minRedacted {
-		return redactor{}
+func newRedactor(signature, nonce, otp string) redactor {
+	var pairs []string
+	for _, secret := range []struct{ text, instead string }{{signature, "[signature]"}, {nonce, "[nonce]"}, {otp, "[otp]"}} {
+		if len(secret.text) < minRedacted {
+			continue
+		}
+		for _, quoted := range []string{secret.text, url.QueryEscape(secret.text), url.PathEscape(secret.text), html.EscapeString(secret.text)} {
+			pairs = append(pairs, quoted, secret.instead)
+		}
 	}
-	const instead = "[otp]"
-	return redactor{strings.NewReplacer(otp, instead, url.QueryEscape(otp), instead)}
+	return redactor{strings.NewReplacer(pairs...), nonce}
 }
 
-func (r redactor) text(text string) string {
-	if r.replacer == nil {
-		return text
-	}
-	return r.replacer.Replace(text)
-}
+func (r redactor) text(text string) string { return r.replacer.Replace(text) }
 
-// value is a decoded JSON value with all its strings, names included, redacted.
+// value is a decoded JSON value with all its strings, names included, redacted. A string that is the nonce and nothing
+// else stays, for Kraken tells the last one of a key.
 func (r redactor) value(value any) any {
 	switch value := value.(type) {
 	case string:
+		if value == r.nonce {
+			return value
+		}
 		return r.text(value)
 	case []any:
 		for i := range value {

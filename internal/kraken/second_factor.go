@@ -17,11 +17,14 @@ func Password(password string) SecondFactor {
 	return func(time.Time) (string, error) { return password, nil }
 }
 
+// TOTPPeriod is how long one TOTP code is the current one.
+const TOTPPeriod = 30 * time.Second
+
 // minTOTPSeed is the least seed length in bytes that TOTP may have (RFC 4226, section 4, R6: 128 bits, but
 // authenticators in the wild go down to 80).
 const minTOTPSeed = 10
 
-// TOTP is the second factor of an API key that has an authenticator app as 2FA: six digits, new every 30 s
+// TOTP is the second factor of an API key that has an authenticator app as 2FA: six digits, new every TOTPPeriod
 // (RFC 6238, SHA-1). The seed is base32 as Kraken displays it; white space, case and missing padding don't matter.
 // The error says what is wrong and holds nothing of the input.
 func TOTP(seed string) (SecondFactor, error) {
