@@ -11,8 +11,8 @@ import (
 )
 
 // A Fault is one way to misbehave, for a number of REST requests. Its parts combine: Latency goes before all others;
-// Hang and Drop give no answer; Errors, Status, Body, ContentType and Oversize make up an answer; Header and Truncate
-// change the answer, be it made up or the true one.
+// Hang, Drop and Refuse give no answer; Errors, Status, Body, ContentType and Oversize make up an answer; Header and
+// Truncate change the answer, be it made up or the true one.
 type Fault struct {
 	// Path picks the requests: those whose path ends so, for example "GetWebSocketsToken". "" picks all.
 	Path string `json:"path"`
@@ -30,6 +30,11 @@ type Fault struct {
 	Drop     bool          `json:"drop"`     // close the connection without an answer
 	Truncate bool          `json:"truncate"` // close the connection in the middle of the answer
 	Latency  time.Duration `json:"-"`        // wait so long first
+
+	// Refuse lets no connection come about: [Exchange.Transport] fails as a refused dial does, nothing is sent or
+	// recorded, and with Latency or Hang it is the dial that takes its time. A listener learns of a request only when
+	// there is a connection, so there it is as Drop.
+	Refuse bool `json:"refuse"`
 
 	// Process has the request processed as always (nonce used up, token made) before the answer goes wrong.
 	// Otherwise a request that gets a made-up answer, or none, is as if it had never reached Kraken.
@@ -88,26 +93,12 @@ func (f Fault) commit(ctx context.Context, released <-chan struct{}, process fun
 	if f.Process {
 		honest()
 	}
-	if f.Latency > 0 {
-		timer := time.NewTimer(f.Latency)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-released:
-			return honest(), nil
-		case <-ctx.Done():
-			return answer{}, ctx.Err()
-		}
-	}
-	if f.Hang {
-		select {
-		case <-released:
-			return honest(), nil
-		case <-ctx.Done():
-			return answer{}, ctx.Err()
-		}
-	}
-	if f.Drop {
+	switch behaves, err := f.wait(ctx, released); {
+	case err != nil:
+		return answer{}, err
+	case behaves:
+		return honest(), nil
+	case f.Drop || f.Refuse:
 		return answer{drop: true}, nil
 	}
 	var a answer
@@ -121,6 +112,29 @@ func (f Fault) commit(ctx context.Context, released <-chan struct{}, process fun
 	}
 	a.truncate = f.Truncate
 	return a, nil
+}
+
+// wait spends the fault's Latency, and hangs if it is to. It reports whether Behave put an end to the fault meanwhile.
+// An error is the context's.
+func (f Fault) wait(ctx context.Context, released <-chan struct{}) (behaves bool, err error) {
+	var over <-chan time.Time // of the Latency; never, if the fault hangs
+	switch {
+	case f.Hang:
+	case f.Latency > 0:
+		timer := time.NewTimer(f.Latency)
+		defer timer.Stop()
+		over = timer.C
+	default:
+		return false, nil
+	}
+	select {
+	case <-over:
+		return false, nil
+	case <-released:
+		return true, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
 }
 
 // answer is the fault's made-up answer; false if it has none.

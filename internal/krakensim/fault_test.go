@@ -75,6 +75,7 @@ func TestFaults(t *testing.T) {
 			},
 		},
 		"a dropped connection":                 {fault: Fault{Drop: true}, fails: io.EOF},
+		"dropped after a while":                {fault: Fault{Drop: true, Latency: time.Millisecond}, fails: io.EOF},
 		"a truncated answer":                   {fault: Fault{Truncate: true}, fails: io.ErrUnexpectedEOF, nonce: 1},
 		"processed, then a dropped connection": {fault: Fault{Drop: true, Process: true}, fails: io.EOF, nonce: 1},
 		"processed, then an error": {
@@ -208,26 +209,4 @@ func TestARecordedCallSaysHowItWasAnswered(t *testing.T) {
 	assert.Equal(t, []string{"EService:Busy"}, calls[0].Errors)
 	assert.Zero(t, calls[1].Status)
 	assert.Equal(t, 503, calls[2].Status)
-}
-
-func TestTheTransportEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	x := New(exampleKey)
-	_, err := x.Transport().RoundTrip(newRequest(tokenPath, 1).build(ctx))
-	require.ErrorIs(t, err, context.Canceled)
-	assert.Empty(t, x.Calls())
-}
-
-func TestTheTransportNamesItselfAsNetHTTPDoes(t *testing.T) {
-	q := newRequest(tokenPath, 1)
-	q.header.Del("User-Agent")
-	assert.Equal(t, 200, q.do(t, New(exampleKey).Transport()).status)
-}
-
-func TestTheTransportTakesNoWebSockets(t *testing.T) {
-	q := newRequest("/v2", 1)
-	q.header.Set("Upgrade", "websocket")
-	_, err := q.try(t.Context(), New().Transport())
-	assert.ErrorContains(t, err, "WebSockets need a server")
 }

@@ -1,7 +1,6 @@
 package krakensim
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -26,7 +25,8 @@ func (x *Exchange) serveREST(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = control.SetReadDeadline(time.Time{})
 
-	a, err := x.serve(r.Context(), r, body)
+	fault, released := x.fault(r.URL.EscapedPath())
+	a, err := x.serve(r, body, fault, released)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client has gone
 	}
@@ -44,10 +44,9 @@ func bodyRefusal(err error) answer {
 	return a
 }
 
-// serve answers a REST request, faults included. An error means that the context ended first.
-func (x *Exchange) serve(ctx context.Context, r *http.Request, body []byte) (a answer, err error) {
-	path := r.URL.EscapedPath() // what the client signed
-	fault, released := x.fault(path)
+// serve answers a REST request as the fault has it. An error means that the request's context ended first.
+func (x *Exchange) serve(r *http.Request, body []byte, fault Fault, released <-chan struct{}) (a answer, err error) {
+	ctx, path := r.Context(), r.URL.EscapedPath() // the path is as the client signed it
 	if !strings.HasPrefix(path, privatePrefix) {
 		return fault.commit(ctx, released, func() answer { return public(path, r) })
 	}
