@@ -1,21 +1,18 @@
 // Package krakensecrets is a HashiCorp Vault secrets engine that keeps Kraken API key pairs and hands out the short-lived
 // tokens that open Kraken's private WebSocket feeds. The private key is used inside the engine and never comes out.
+//
+// The package is the engine as Vault sees it: its paths, and what it answers. What an account does stands in internal/account.
 package krakensecrets
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
-	"github.com/hashicorp/vault/sdk/helper/locksutil"
 	"github.com/hashicorp/vault/sdk/logical"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 )
 
 // Version is the plugin's version, "vX.Y.Z" as Vault wants it. The build sets it.
@@ -32,53 +29,27 @@ and, with a name behind them, for as many named accounts as you like ("config/de
 // backend is one mount of the engine.
 type backend struct {
 	*framework.Backend
-
-	nonceClock func() time.Time // replaced in tests only
-	transports *transports
-
-	// lifetime ends with the mount's Cleanup, and with it all that runs detached from a request.
-	lifetime context.Context
-	end      context.CancelFunc
-
-	// writing serialises the writes of one account's config, whose verification may take a while.
-	writing []*locksutil.LockEntry
-	// changing is held while accounts are loaded, stored and replaced: short, and never while Kraken is asked.
-	changing sync.Mutex
-
-	mu       sync.RWMutex // guards the maps
-	accounts map[string]*account
-	keys     map[string]*apiKey // by keyID; kept while the mount lives, for the nonce's sake
+	accounts *account.Accounts
 }
+
+var _ logical.Factory = Factory
 
 // Factory makes the engine for one mount.
 func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend, error) {
 	if conf == nil {
 		return nil, errors.New("no backend configuration was given")
 	}
-	b := newBackend()
-	if err := b.Setup(ctx, conf); err != nil {
-		return nil, err
-	}
-	return b, nil
+	return newBackend(ctx, conf, account.Options{})
 }
 
-func newBackend() *backend {
-	b := &backend{
-		nonceClock: time.Now,
-		transports: &transports{
-			create:   func(roots *x509.CertPool) http.RoundTripper { return kraken.NewTransport(roots) },
-			byBundle: map[string]*transport{},
-		},
-		writing:  locksutil.CreateLocks(),
-		accounts: map[string]*account{},
-		keys:     map[string]*apiKey{},
-	}
-	b.lifetime, b.end = context.WithCancel(context.Background())
+// newBackend makes the engine with options that are its own only in tests.
+func newBackend(ctx context.Context, conf *logical.BackendConfig, options account.Options) (*backend, error) {
+	b := &backend{}
 	b.Backend = &framework.Backend{
 		Help:        strings.TrimSpace(backendHelp),
 		BackendType: logical.TypeLogical,
 		PathsSpecial: &logical.Paths{
-			SealWrapStorage: []string{configStorage, configStorage + "/"},
+			SealWrapStorage: []string{account.ConfigStorage, account.ConfigStorage + "/"},
 		},
 		Paths: framework.PathAppend(
 			b.pathConfig(),
@@ -87,23 +58,31 @@ func newBackend() *backend {
 			b.pathStatus(),
 		),
 		RunningVersion: Version,
-		Invalidate:     b.invalidate,
-		Clean:          b.clean,
+		Invalidate:     func(_ context.Context, path string) { b.accounts.Invalidate(path) },
+		Clean:          func(context.Context) { b.accounts.Close() },
 	}
-	return b
+	if err := b.Setup(ctx, conf); err != nil {
+		return nil, err
+	}
+	options.Logger = b.Logger()
+	options.UserAgent = "vault-plugin-secrets-kraken/" + Version
+	options.Minted = b.announceMint
+	b.accounts = account.New(options)
+	return b, nil
 }
 
 // HandleRequest is framework.Backend's, but tells whoever mistyped a name or a value what is right. The framework itself
 // answers "unsupported path", or an error that quotes the value, secret or not.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
-	if err := checkConfigInput(req); err != nil {
-		return nil, err
+	base, name, _ := strings.Cut(req.Path, "/")
+	if base == pathConfigBase && (req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation) {
+		if _, err := account.ParseChange(req.Data); err != nil {
+			return nil, answer(err, req.MountPoint, name)
+		}
 	}
 	response, err := b.Backend.HandleRequest(ctx, req)
-	if errors.Is(err, logical.ErrUnsupportedPath) {
-		if base, name, _ := strings.Cut(req.Path, "/"); name != "" && isAccountPath(base) {
-			return nil, badInput(fmt.Sprintf("%.100q is not an account name: give letters, digits, _, - and ., with a letter or digit at both ends", name))
-		}
+	if errors.Is(err, logical.ErrUnsupportedPath) && name != "" && isAccountPath(base) {
+		return nil, badInput(fmt.Sprintf("%.100q is not an account name: give letters, digits, _, - and ., with a letter or digit at both ends", name))
 	}
 	return response, err
 }
@@ -117,40 +96,4 @@ func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request
 
 func isAccountPath(base string) bool {
 	return base == pathConfigBase || base == pathTokenBase || base == pathKeyInfoBase || base == pathStatusBase
-}
-
-// invalidate drops what this node runs from a storage entry that another node has changed.
-func (b *backend) invalidate(_ context.Context, storageKey string) {
-	if id, isKey := strings.CutPrefix(storageKey, keyStorage); isKey {
-		b.mu.RLock()
-		key := b.keys[id]
-		b.mu.RUnlock()
-		if key != nil {
-			key.nonce.Reload()
-		}
-		return
-	}
-	name, isNamed := strings.CutPrefix(storageKey, configStorage+"/")
-	if !isNamed {
-		if storageKey != configStorage {
-			return
-		}
-		name = ""
-	}
-	b.changing.Lock()
-	defer b.changing.Unlock()
-	b.replaceAccount(name, nil)
-}
-
-// clean ends everything that the mount has running and waits for it.
-func (b *backend) clean(context.Context) {
-	b.end()
-	b.mu.Lock()
-	accounts := b.accounts
-	b.accounts = map[string]*account{}
-	b.mu.Unlock()
-	for _, account := range accounts {
-		account.reuse.Close()
-		account.retire()
-	}
 }

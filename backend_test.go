@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/sdk/helper/testhelpers/schema"
 	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,7 +41,7 @@ type engine struct {
 	log     *bytes.Buffer // what the engine logs, from Info on
 	sim     *krakensim.Exchange
 	url     string // of the simulator
-	options []func(*backend)
+	options account.Options
 }
 
 // newEngine starts a simulator that knows the keys (none: the example key) and an engine without any config.
@@ -51,7 +53,7 @@ func newEngine(t *testing.T, keys ...krakensim.Key) *engine {
 	sim, err := krakensim.Start(krakensim.Options{Keys: keys})
 	require.NoError(t, err)
 	t.Cleanup(sim.Close)
-	return startEngine(t, sim.Exchange, sim.RESTURL())
+	return startEngine(t, sim.Exchange, sim.RESTURL(), account.Options{})
 }
 
 // newBubbleEngine is newEngine without sockets, for use in a synctest bubble.
@@ -61,12 +63,12 @@ func newBubbleEngine(t *testing.T, keys ...krakensim.Key) *engine {
 		keys = []krakensim.Key{{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}}
 	}
 	sim := krakensim.New(keys...)
-	return startEngine(t, sim, "http://localhost", func(b *backend) {
-		b.transports.create = func(*x509.CertPool) http.RoundTripper { return sim.Transport() }
+	return startEngine(t, sim, "http://localhost", account.Options{
+		Transport: func(*x509.CertPool) http.RoundTripper { return sim.Transport() },
 	})
 }
 
-func startEngine(t *testing.T, sim *krakensim.Exchange, url string, options ...func(*backend)) *engine {
+func startEngine(t *testing.T, sim *krakensim.Exchange, url string, options account.Options) *engine {
 	t.Helper()
 	e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}, log: new(bytes.Buffer), sim: sim, url: url, options: options}
 	e.start()
@@ -76,15 +78,12 @@ func startEngine(t *testing.T, sim *krakensim.Exchange, url string, options ...f
 // start makes the backend over the storage. The one before is dropped as a crash would drop it.
 func (e *engine) start() {
 	e.t.Helper()
-	b := newBackend()
-	for _, option := range e.options {
-		option(b)
-	}
 	conf := logical.TestBackendConfig()
 	conf.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: e.log})
 	conf.StorageView = e.storage
 	conf.EventsSender = e.events
-	require.NoError(e.t, b.Setup(context.Background(), conf))
+	b, err := newBackend(context.Background(), conf, e.options)
+	require.NoError(e.t, err)
 	e.backend = b
 	e.t.Cleanup(func() { b.Cleanup(context.Background()) })
 }
@@ -132,17 +131,25 @@ func (e *engine) mustRead(requestPath string) map[string]any {
 // configure writes the example pair to an account's config, with other fields over it.
 func (e *engine) configure(name string, fields map[string]any) {
 	e.t.Helper()
-	_, err := e.write(configPath(name), e.pair(fields))
+	_, err := e.write(account.Path("config", name), e.pair(fields))
 	require.NoError(e.t, err)
 }
 
 // pair is a config write's data: the example pair for the simulator, with other fields over it.
 func (e *engine) pair(fields map[string]any) map[string]any {
 	data := map[string]any{
-		fieldAPIKey: krakensim.ExampleAPIKey, fieldAPISecret: krakensim.ExampleAPISecret, fieldAPIURL: e.url, fieldTier: "none",
+		account.FieldAPIKey: krakensim.ExampleAPIKey, account.FieldAPISecret: krakensim.ExampleAPISecret, account.FieldAPIURL: e.url, account.FieldTier: "none",
 	}
 	maps.Copy(data, fields)
 	return data
+}
+
+// put writes a storage entry, as another node would.
+func (e *engine) put(key string, value any) {
+	e.t.Helper()
+	entry, err := logical.StorageEntryJSON(key, value)
+	require.NoError(e.t, err)
+	require.NoError(e.t, e.storage.Put(e.t.Context(), entry))
 }
 
 // calls counts the requests that reached Kraken.
@@ -223,7 +230,7 @@ func TestEveryPathIsDocumented(t *testing.T) {
 			assert.NotEmpty(t, handler.Properties().Summary, "%s %s", operation, p.Pattern)
 			assert.NotEmpty(t, handler.Properties().Responses, "%s %s", operation, p.Pattern)
 		}
-		for _, secret := range []string{fieldAPISecret, fieldOTPPassword, fieldTOTPSecret} {
+		for _, secret := range []string{account.FieldAPISecret, account.FieldOTPPassword, account.FieldTOTPSecret} {
 			if field := p.Fields[secret]; field != nil {
 				assert.True(t, field.DisplayAttrs.Sensitive, secret)
 			}
@@ -259,26 +266,26 @@ func TestNamesDifferInCase(t *testing.T) {
 
 func TestInvalidationTakesWhatAnotherNodeStored(t *testing.T) {
 	for _, name := range []string{"", "desk-a"} {
-		t.Run(accountTitle(name), func(t *testing.T) {
+		t.Run(account.Title(name), func(t *testing.T) {
 			e := newEngine(t)
-			e.configure(name, map[string]any{fieldCacheTTL: 60})
+			e.configure(name, map[string]any{account.FieldCacheTTL: 60})
 			tokenPath := path.Join(pathTokenBase, name)
 			first := e.mustRead(tokenPath)[fieldToken]
 			assert.Equal(t, first, e.mustRead(tokenPath)[fieldToken])
 
-			stored, err := getConfig(t.Context(), e.storage, name)
+			stored, err := account.Read(t.Context(), e.storage, name)
 			require.NoError(t, err)
 			stored.CacheTTL = 0
-			require.NoError(t, setConfig(t.Context(), e.storage, name, stored))
+			e.put(account.Path("config", name), stored)
 			e.backend.InvalidateKey(t.Context(), "config/other")
 			assert.Equal(t, first, e.mustRead(tokenPath)[fieldToken], "another account's config")
-			e.backend.InvalidateKey(t.Context(), configPath(name))
+			e.backend.InvalidateKey(t.Context(), account.Path("config", name))
 			assert.NotEqual(t, first, e.mustRead(tokenPath)[fieldToken])
 
-			key := keyID(krakensim.ExampleAPIKey)
+			key := "nonce/" + keeper.ID(krakensim.ExampleAPIKey)
 			ahead := uint64(time.Now().Add(time.Hour).UnixNano())
-			require.NoError(t, (&keyStore{storage: e.storage, path: keyStorage + key}).SaveCeiling(t.Context(), ahead))
-			e.backend.InvalidateKey(t.Context(), keyStorage+key)
+			e.put(key, keeper.Record{Account: name, Ceiling: ahead})
+			e.backend.InvalidateKey(t.Context(), key)
 			e.mustRead(tokenPath)
 			assert.GreaterOrEqual(t, e.sim.LastNonce(krakensim.ExampleAPIKey), ahead)
 		})

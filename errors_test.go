@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -104,10 +105,10 @@ func TestAServerThatIsNotTrusted(t *testing.T) {
 			sim, err := krakensim.Start(test.options)
 			require.NoError(t, err)
 			defer sim.Close()
-			e := startEngine(t, sim.Exchange, sim.RESTURL())
+			e := startEngine(t, sim.Exchange, sim.RESTURL(), account.Options{})
 			fields := e.pair(nil)
 			if !test.noCA {
-				fields[fieldCACert] = sim.CACertPEM()
+				fields[account.FieldCACert] = sim.CACertPEM()
 			}
 			_, err = e.write("config", fields)
 			requireCode(t, http.StatusBadGateway, err)
@@ -122,8 +123,8 @@ func TestAPrivateGatewayIsTrustedByItsCA(t *testing.T) {
 	sim, err := krakensim.Start(krakensim.Options{TLS: true, Keys: []krakensim.Key{{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}}})
 	require.NoError(t, err)
 	defer sim.Close()
-	e := startEngine(t, sim.Exchange, sim.RESTURL())
-	e.configure("", map[string]any{fieldCACert: "\n" + sim.CACertPEM() + "\n"})
+	e := startEngine(t, sim.Exchange, sim.RESTURL(), account.Options{})
+	e.configure("", map[string]any{account.FieldCACert: "\n" + sim.CACertPEM() + "\n"})
 	e.mustRead("ws-token")
 }
 
@@ -131,7 +132,7 @@ func TestAPrivateGatewayIsTrustedByItsCA(t *testing.T) {
 func TestErrorsHoldNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newBubbleEngine(t)
-		e.configure("", map[string]any{fieldOTPPassword: "open sesame", fieldVerify: false})
+		e.configure("", map[string]any{account.FieldOTPPassword: "open sesame", account.FieldVerify: false})
 		for _, fault := range []krakensim.Fault{
 			krakenSays("EAPI:Invalid key"), {Hang: true}, {Drop: true}, {Status: 500}, {Body: "{"}, {Status: 403},
 		} {
@@ -140,7 +141,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 				func() error { _, err := e.read("ws-token"); return err },
 				func() error { _, err := e.write("ws-token", nil); return err },
 				func() error { _, err := e.read("key-info"); return err },
-				func() error { _, err := e.write("config", map[string]any{fieldTier: "pro"}); return err },
+				func() error { _, err := e.write("config", map[string]any{account.FieldTier: "pro"}); return err },
 			} {
 				err := operation()
 				require.Error(t, err)

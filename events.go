@@ -5,10 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 )
 
 // The types of the events that the engine sends. None holds a secret or a token.
@@ -21,23 +20,9 @@ const (
 // eventTimeout bounds the wait for an event bus that doesn't take an event.
 const eventTimeout = time.Second
 
-// announce sends an event, and logs a failure, for each token that next was asked for.
-func (b *backend) announce(name string, next tokensource.Source) tokensource.Source {
-	return tokensource.SourceFunc(func(ctx context.Context) (tokensource.Token, error) {
-		token, err := next.Token(ctx)
-		if errors.Is(err, context.Canceled) || errors.Is(err, tokensource.ErrClosed) {
-			return token, err // the reader or the mount went away
-		}
-		b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", err)
-		if err != nil {
-			level := hclog.Warn
-			if tokensource.NotAsked(err) {
-				level = hclog.Debug // what began it is in the log, and a herd would flood it
-			}
-			b.Logger().Log(level, "no token could be had", "account", name, "kind", tokensource.KindName(err), "error", err)
-		}
-		return token, err
-	})
+// announceMint tells of a token that was asked for, and of what came of it.
+func (b *backend) announceMint(ctx context.Context, name string, err error) {
+	b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", err)
 }
 
 // sendEvent sends an event about an account; err is what came of it. A server without events is no trouble, and neither
@@ -45,9 +30,9 @@ func (b *backend) announce(name string, next tokensource.Source) tokensource.Sou
 func (b *backend) sendEvent(ctx context.Context, eventType, base, name, operation string, err error) {
 	outcome := "success"
 	if err != nil {
-		outcome = tokensource.KindName(err)
+		outcome = account.KindName(err)
 	}
-	path := accountPath(base, name)
+	path := account.Path(base, name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventTimeout)
 	defer cancel()
 	metadata := []string{

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -53,7 +54,7 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 func TestConfigEvents(t *testing.T) {
 	e := newEngine(t)
 	e.configure("desk-a", nil)
-	_, err := e.write("config/desk-a", map[string]any{fieldTier: "gold"})
+	_, err := e.write("config/desk-a", map[string]any{account.FieldTier: "gold"})
 	require.Error(t, err)
 	_, err = e.do(t.Context(), logical.DeleteOperation, "config/desk-a", nil)
 	require.NoError(t, err)

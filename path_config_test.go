@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
@@ -28,12 +29,12 @@ func TestConfigIsStoredAndShownWithoutItsSecrets(t *testing.T) {
 			assert.Nil(t, response, "nothing there yet")
 
 			written, err := e.write(path, map[string]any{
-				fieldAPIKey: "public", fieldAPISecret: krakensim.ExampleAPISecret, fieldOTPPassword: "second factor", fieldAPIURL: e.url,
+				account.FieldAPIKey: "public", account.FieldAPISecret: krakensim.ExampleAPISecret, account.FieldOTPPassword: "second factor", account.FieldAPIURL: e.url,
 			})
 			require.NoError(t, err)
 			want := map[string]any{
-				fieldAPIKey: "public", fieldTwoFactor: "password", fieldAPIURL: e.url, fieldCACert: "",
-				fieldRequestTimeout: 10, fieldCacheTTL: 0, fieldTier: "starter",
+				account.FieldAPIKey: "public", account.FieldTwoFactor: "password", account.FieldAPIURL: e.url, account.FieldCACert: "",
+				account.FieldRequestTimeout: 10, account.FieldCacheTTL: 0, account.FieldTier: "starter",
 			}
 			assert.Equal(t, want, written.Data)
 			assert.Equal(t, want, e.mustRead(path))
@@ -50,17 +51,17 @@ func TestConfigIsStoredAndShownWithoutItsSecrets(t *testing.T) {
 func TestConfigDefaultsToKraken(t *testing.T) {
 	e := newEngine(t)
 	response, err := e.write("config", map[string]any{
-		fieldAPIKey: krakensim.ExampleAPIKey, fieldAPISecret: krakensim.ExampleAPISecret, fieldVerify: false,
+		account.FieldAPIKey: krakensim.ExampleAPIKey, account.FieldAPISecret: krakensim.ExampleAPISecret, account.FieldVerify: false,
 	})
 	require.NoError(t, err)
-	assert.Equal(t, kraken.DefaultURL, response.Data[fieldAPIURL])
-	assert.Equal(t, "none", response.Data[fieldTwoFactor])
+	assert.Equal(t, kraken.DefaultURL, response.Data[account.FieldAPIURL])
+	assert.Equal(t, "none", response.Data[account.FieldTwoFactor])
 }
 
 func TestListShowsNamedAccounts(t *testing.T) {
 	e := newEngine(t)
 	for _, name := range []string{"", "b", "a"} {
-		e.configure(name, map[string]any{fieldAPIKey: "key-of-" + name, fieldVerify: false})
+		e.configure(name, map[string]any{account.FieldAPIKey: "key-of-" + name, account.FieldVerify: false})
 	}
 	response, err := e.do(t.Context(), logical.ListOperation, "config/", nil)
 	require.NoError(t, err)
@@ -69,26 +70,26 @@ func TestListShowsNamedAccounts(t *testing.T) {
 
 func TestUpdateChangesTheFieldsGivenAndKeepsTheRest(t *testing.T) {
 	e := newEngine(t)
-	e.configure("", map[string]any{fieldCacheTTL: "5m", fieldRequestTimeout: "20s"})
+	e.configure("", map[string]any{account.FieldCacheTTL: "5m", account.FieldRequestTimeout: "20s"})
 	before := e.mustRead("config")
 	for _, test := range []struct {
 		field string
 		given any
 		want  any
 	}{
-		{fieldCacheTTL, "10m", 600},
-		{fieldCacheTTL, "0", 0},
-		{fieldRequestTimeout, 7, 7},
-		{fieldRequestTimeout, json.Number("60"), 60},
-		{fieldTier, " pro\n", "pro"},
+		{account.FieldCacheTTL, "10m", 600},
+		{account.FieldCacheTTL, "0", 0},
+		{account.FieldRequestTimeout, 7, 7},
+		{account.FieldRequestTimeout, json.Number("60"), 60},
+		{account.FieldTier, " pro\n", "pro"},
 	} {
-		_, err := e.write("config", map[string]any{test.field: test.given, fieldVerify: false})
+		_, err := e.write("config", map[string]any{test.field: test.given, account.FieldVerify: false})
 		require.NoError(t, err, test)
 		before[test.field] = test.want
 		assert.Equal(t, before, e.mustRead("config"), test)
 	}
 	calls := e.calls()
-	_, err := e.write("config", map[string]any{fieldAPIURL: strings.ToUpper(e.url[:4]) + e.url[4:] + "/"})
+	_, err := e.write("config", map[string]any{account.FieldAPIURL: strings.ToUpper(e.url[:4]) + e.url[4:] + "/"})
 	require.NoError(t, err, "the same URL in other words changes nothing")
 	assert.Equal(t, calls+1, e.calls(), "it is verified")
 }
@@ -96,24 +97,24 @@ func TestUpdateChangesTheFieldsGivenAndKeepsTheRest(t *testing.T) {
 func TestWhiteSpaceAroundValuesIsDropped(t *testing.T) {
 	e := newEngine(t, krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret, OTPPassword: "pass word"})
 	e.configure("", map[string]any{
-		fieldAPIKey: " " + krakensim.ExampleAPIKey + "\n", fieldAPISecret: "\r\n" + krakensim.ExampleAPISecret + "\n",
-		fieldOTPPassword: "pass word\n", fieldAPIURL: "\t" + e.url + "\n",
+		account.FieldAPIKey: " " + krakensim.ExampleAPIKey + "\n", account.FieldAPISecret: "\r\n" + krakensim.ExampleAPISecret + "\n",
+		account.FieldOTPPassword: "pass word\n", account.FieldAPIURL: "\t" + e.url + "\n",
 	})
-	assert.Equal(t, krakensim.ExampleAPIKey, e.mustRead("config")[fieldAPIKey])
+	assert.Equal(t, krakensim.ExampleAPIKey, e.mustRead("config")[account.FieldAPIKey])
 }
 
 func TestRotatingThePair(t *testing.T) {
 	e := newEngine(t,
 		krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret},
 		krakensim.Key{APIKey: "second", APISecret: otherSecret})
-	e.configure("", map[string]any{fieldCacheTTL: 60})
+	e.configure("", map[string]any{account.FieldCacheTTL: 60})
 	e.mustRead("ws-token")
-	_, err := e.write("config", map[string]any{fieldAPIKey: "second", fieldAPISecret: otherSecret})
+	_, err := e.write("config", map[string]any{account.FieldAPIKey: "second", account.FieldAPISecret: otherSecret})
 	require.NoError(t, err)
 	e.sim.RemoveKey(krakensim.ExampleAPIKey)
 	_, err = e.write("ws-token", nil)
 	require.NoError(t, err, "tokens come by the new pair")
-	assert.Equal(t, 60, e.mustRead("config")[fieldCacheTTL])
+	assert.Equal(t, 60, e.mustRead("config")[account.FieldCacheTTL])
 
 	e.sim.SetKey(krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret})
 	_, err = e.write("config/old", e.pair(nil))
@@ -124,34 +125,15 @@ func TestTheSecondFactorCanBeChangedAndDropped(t *testing.T) {
 	e := newEngine(t)
 	twoFactor := func(fields map[string]any) string {
 		t.Helper()
-		fields[fieldVerify] = false
+		fields[account.FieldVerify] = false
 		response, err := e.write("config", e.pair(fields))
 		require.NoError(t, err)
-		return response.Data[fieldTwoFactor].(string)
+		return response.Data[account.FieldTwoFactor].(string)
 	}
-	assert.Equal(t, "password", twoFactor(map[string]any{fieldOTPPassword: "one"}))
+	assert.Equal(t, "password", twoFactor(map[string]any{account.FieldOTPPassword: "one"}))
 	assert.Equal(t, "password", twoFactor(map[string]any{}), "kept")
-	assert.Equal(t, "totp", twoFactor(map[string]any{fieldOTPPassword: "", fieldTOTPSecret: totpSeed}))
-	assert.Equal(t, "none", twoFactor(map[string]any{fieldTOTPSecret: nil}))
-}
-
-func TestGoodURLs(t *testing.T) {
-	for given, want := range map[string]string{
-		"https://api.kraken.com":              "https://api.kraken.com",
-		"https://api.kraken.com/":             "https://api.kraken.com",
-		"HTTPS://API.Kraken.com:443/":         "https://api.kraken.com:443",
-		"https://gateway.example/Kraken/v1/":  "https://gateway.example/Kraken/v1",
-		"https://10.1.2.3:8443":               "https://10.1.2.3:8443",
-		"https://[2001:db8::1]:8443":          "https://[2001:db8::1]:8443",
-		"http://localhost:8080":               "http://localhost:8080",
-		"http://127.0.0.53":                   "http://127.0.0.53",
-		"http://[::1]:80":                     "http://[::1]:80",
-		"https://kraken_gateway.svc.internal": "https://kraken_gateway.svc.internal",
-	} {
-		normal, problem := normalURL(given)
-		assert.Empty(t, problem, given)
-		assert.Equal(t, want, normal, given)
-	}
+	assert.Equal(t, "totp", twoFactor(map[string]any{account.FieldOTPPassword: "", account.FieldTOTPSecret: totpSeed}))
+	assert.Equal(t, "none", twoFactor(map[string]any{account.FieldTOTPSecret: nil}))
 }
 
 // TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets: else whoever may write the config could have signed requests, or
@@ -163,19 +145,19 @@ func TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets(t *testing.T) {
 		wantErr string
 	}{
 		"without the pair":            {nil, map[string]any{}, "api_url changes only in a write that carries the key pair"},
-		"with the pair":               {nil, map[string]any{fieldAPIKey: "public", fieldAPISecret: otherSecret}, ""},
-		"the password isn't given":    {map[string]any{fieldOTPPassword: "sesame"}, map[string]any{fieldAPIKey: "thief", fieldAPISecret: otherSecret}, "api_url changes only in a write that carries the second factor"},
-		"the password is given":       {map[string]any{fieldOTPPassword: "sesame"}, map[string]any{fieldAPIKey: "public", fieldAPISecret: otherSecret, fieldOTPPassword: "sesame"}, ""},
-		"the password is dropped":     {map[string]any{fieldOTPPassword: "sesame"}, map[string]any{fieldAPIKey: "public", fieldAPISecret: otherSecret, fieldOTPPassword: ""}, ""},
-		"the TOTP seed isn't given":   {map[string]any{fieldTOTPSecret: totpSeed}, map[string]any{fieldAPIKey: "thief", fieldAPISecret: otherSecret}, "api_url changes only in a write that carries the second factor"},
-		"another factor in its place": {map[string]any{fieldTOTPSecret: totpSeed}, map[string]any{fieldAPIKey: "public", fieldAPISecret: otherSecret, fieldTOTPSecret: "", fieldOTPPassword: "x"}, ""},
+		"with the pair":               {nil, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret}, ""},
+		"the password isn't given":    {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "thief", account.FieldAPISecret: otherSecret}, "api_url changes only in a write that carries the second factor"},
+		"the password is given":       {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: "sesame"}, ""},
+		"the password is dropped":     {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: ""}, ""},
+		"the TOTP seed isn't given":   {map[string]any{account.FieldTOTPSecret: totpSeed}, map[string]any{account.FieldAPIKey: "thief", account.FieldAPISecret: otherSecret}, "api_url changes only in a write that carries the second factor"},
+		"another factor in its place": {map[string]any{account.FieldTOTPSecret: totpSeed}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldTOTPSecret: "", account.FieldOTPPassword: "x"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)
 			stored := e.pair(test.stored)
-			stored[fieldVerify] = false
+			stored[account.FieldVerify] = false
 			e.configure("", stored)
-			test.given[fieldAPIURL], test.given[fieldVerify] = "https://elsewhere.example", false
+			test.given[account.FieldAPIURL], test.given[account.FieldVerify] = "https://elsewhere.example", false
 			_, err := e.write("config", test.given)
 			if test.wantErr == "" {
 				require.NoError(t, err)
@@ -183,25 +165,25 @@ func TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets(t *testing.T) {
 			}
 			requireCode(t, http.StatusBadRequest, err)
 			assert.Contains(t, err.Error(), test.wantErr)
-			assert.Equal(t, e.url, e.mustRead("config")[fieldAPIURL])
+			assert.Equal(t, e.url, e.mustRead("config")[account.FieldAPIURL])
 		})
 	}
 }
 
 func TestAConfigThatKrakenRefusesIsNotStored(t *testing.T) {
 	e := newEngine(t)
-	e.configure("", map[string]any{fieldCacheTTL: 60})
+	e.configure("", map[string]any{account.FieldCacheTTL: 60})
 	token := e.mustRead("ws-token")[fieldToken]
 	before := snapshot(t, e.storage)
 
-	_, err := e.write("config", e.pair(map[string]any{fieldAPISecret: otherSecret}))
+	_, err := e.write("config", e.pair(map[string]any{account.FieldAPISecret: otherSecret}))
 	requireCode(t, http.StatusBadRequest, err)
 	assert.True(t, strings.HasPrefix(err.Error(), "The config was not written. Kraken answered EAPI:Invalid signature."), err.Error())
 	assert.NotContains(t, err.Error(), otherSecret)
 	assert.Equal(t, before["config"], snapshot(t, e.storage)["config"])
 	assert.Equal(t, token, e.mustRead("ws-token")[fieldToken], "what ran runs on, its cache with it")
 
-	_, err = e.write("config/new", e.pair(map[string]any{fieldAPIKey: "unknown"}))
+	_, err = e.write("config/new", e.pair(map[string]any{account.FieldAPIKey: "unknown"}))
 	requireCode(t, http.StatusBadRequest, err)
 	response, err := e.read("config/new")
 	require.NoError(t, err)
@@ -214,14 +196,14 @@ func TestAConfigThatCannotBeProvedTellsHowToStoreItAllTheSame(t *testing.T) {
 	_, err := e.write("config", e.pair(nil))
 	requireCode(t, http.StatusBadGateway, err)
 	assert.Regexp(t, `^The config was not written\. .* add verify=false\.$`, err.Error())
-	_, err = e.write("config", e.pair(map[string]any{fieldVerify: false}))
+	_, err = e.write("config", e.pair(map[string]any{account.FieldVerify: false}))
 	require.NoError(t, err)
 }
 
 func TestVerifyFalseAsksNobody(t *testing.T) {
 	e := newEngine(t)
 	for _, no := range []any{false, "false", 0, "0"} {
-		_, err := e.write("config", e.pair(map[string]any{fieldAPISecret: otherSecret, fieldVerify: no}))
+		_, err := e.write("config", e.pair(map[string]any{account.FieldAPISecret: otherSecret, account.FieldVerify: no}))
 		require.NoError(t, err)
 	}
 	assert.Zero(t, e.calls())
@@ -229,7 +211,7 @@ func TestVerifyFalseAsksNobody(t *testing.T) {
 
 func TestTheTokenThatProvedThePairIsTheFirstCachedOne(t *testing.T) {
 	e := newEngine(t)
-	e.configure("", map[string]any{fieldCacheTTL: 60})
+	e.configure("", map[string]any{account.FieldCacheTTL: 60})
 	assert.Equal(t, true, e.mustRead("ws-token")[fieldCached])
 	assert.Equal(t, 1, e.calls())
 }
@@ -253,17 +235,17 @@ func TestAWriteThatStorageRefusesChangesNothing(t *testing.T) {
 		krakensim.Key{APIKey: "second", APISecret: otherSecret})
 	storage := &failingStorage{Storage: e.storage}
 	e.storage = storage
-	e.configure("", map[string]any{fieldCacheTTL: 60})
+	e.configure("", map[string]any{account.FieldCacheTTL: 60})
 	token := e.mustRead("ws-token")[fieldToken]
 	for _, prefix := range []string{"nonce/", "config"} {
 		storage.prefix = prefix
-		_, err := e.write("config", map[string]any{fieldAPIKey: "second", fieldAPISecret: otherSecret})
+		_, err := e.write("config", map[string]any{account.FieldAPIKey: "second", account.FieldAPISecret: otherSecret})
 		require.Error(t, err)
 		storage.prefix = ""
-		assert.Equal(t, krakensim.ExampleAPIKey, e.mustRead("config")[fieldAPIKey])
+		assert.Equal(t, krakensim.ExampleAPIKey, e.mustRead("config")[account.FieldAPIKey])
 		assert.Equal(t, token, e.mustRead("ws-token")[fieldToken])
 	}
-	_, err := e.write("config/b", map[string]any{fieldAPIKey: "second", fieldAPISecret: otherSecret, fieldAPIURL: e.url})
+	_, err := e.write("config/b", map[string]any{account.FieldAPIKey: "second", account.FieldAPISecret: otherSecret, account.FieldAPIURL: e.url})
 	require.NoError(t, err, "a key claimed by a write that failed is free")
 }
 
@@ -290,8 +272,8 @@ func FuzzConfigFields(f *testing.F) {
 		e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}, log: new(bytes.Buffer)}
 		e.start()
 		_, err := e.write("config", map[string]any{
-			fieldAPIKey: key, fieldAPISecret: secret, fieldOTPPassword: password, fieldTOTPSecret: seed, fieldAPIURL: url,
-			fieldCACert: bundle, fieldRequestTimeout: timeout, fieldCacheTTL: ttl, fieldTier: tier, fieldVerify: false,
+			account.FieldAPIKey: key, account.FieldAPISecret: secret, account.FieldOTPPassword: password, account.FieldTOTPSecret: seed, account.FieldAPIURL: url,
+			account.FieldCACert: bundle, account.FieldRequestTimeout: timeout, account.FieldCacheTTL: ttl, account.FieldTier: tier, account.FieldVerify: false,
 		})
 		if err != nil {
 			requireCode(t, http.StatusBadRequest, err)
@@ -304,7 +286,7 @@ func FuzzConfigFields(f *testing.F) {
 		if len(secret) > 20 && !strings.Contains(key+url+bundle, secret) {
 			assert.NotContains(t, shown, strings.TrimSpace(secret))
 		}
-		_, err = e.write("config", map[string]any{fieldVerify: false})
+		_, err = e.write("config", map[string]any{account.FieldVerify: false})
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal([]byte(shown), []byte(fmt.Sprint(e.mustRead("config")))))
 	})

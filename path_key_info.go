@@ -46,21 +46,9 @@ func (b *backend) pathKeyInfo() []*framework.Path {
 }
 
 func (b *backend) readKeyInfo(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	account, err := b.account(ctx, req, accountName(data))
+	info, err := b.accounts.KeyInfo(ctx, req.Storage, accountName(data))
 	if err != nil {
-		return nil, err
-	}
-	var info map[string]any
-	err = account.retry.Do(ctx, func(ctx context.Context) error {
-		return account.guard.Do(ctx, func(ctx context.Context) error {
-			return b.detached(ctx, account, func(ctx context.Context) (err error) {
-				info, err = account.client.GetAPIKeyInfo(ctx)
-				return err
-			})
-		})
-	})
-	if err != nil {
-		return nil, account.answerError(err, req.MountPoint, "")
+		return nil, answer(err, req.MountPoint, accountName(data))
 	}
 	response := &logical.Response{Data: info}
 	for field := range info {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -41,7 +42,7 @@ func TestKeyInfoWarns(t *testing.T) {
 				key.ValidUntil = time.Now().Add(test.validFor)
 			}
 			e := newEngine(t, key)
-			e.configure("", map[string]any{fieldVerify: false})
+			e.configure("", map[string]any{account.FieldVerify: false})
 			response, err := e.read("key-info")
 			require.NoError(t, err)
 			if test.want == "" {

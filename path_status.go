@@ -2,13 +2,11 @@ package krakensecrets
 
 import (
 	"context"
-	"math"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
 )
 
 const (
@@ -19,6 +17,7 @@ const (
 	fieldCacheHits      = "cache_hits"
 	fieldCoalescedReads = "coalesced_reads"
 	fieldFailures       = "failures"
+	fieldNonceRefusals  = "nonce_refusals"
 	fieldLastSuccess    = "last_success"
 	fieldLastError      = "last_error"
 	fieldLastErrorKind  = "last_error_kind"
@@ -28,8 +27,8 @@ const (
 
 	statusSynopsis = "Tell what goes on with an account, without asking Kraken."
 	statusHelp     = `
-Answers what the node that serves the account has seen since the time in "since": the last write of the account's config, or the
-start of the plugin on this node. Nothing of it is stored. Times that are missing never came.
+Answers what this node has seen of the account since the time in "since", when the account was first used or written after the plugin's start.
+Nothing of it is stored. Times that are missing never came.
 `
 )
 
@@ -45,6 +44,7 @@ func (b *backend) pathStatus() []*framework.Path {
 					fieldCacheHits:      {Type: framework.TypeInt64, Required: true, Description: "Reads answered with a token minted for an earlier one."},
 					fieldCoalescedReads: {Type: framework.TypeInt64, Required: true, Description: "Reads answered by a call under way for another one."},
 					fieldFailures:       {Type: framework.TypeMap, Required: true, Description: "Tokens that couldn't be had, by kind."},
+					fieldNonceRefusals:  {Type: framework.TypeInt64, Required: true, Description: "Nonces that Kraken refused: the API key is used elsewhere as well, or a clock was set back."},
 					fieldLastSuccess:    {Type: framework.TypeString, Description: "When a token was last had from Kraken."},
 					fieldLastError:      {Type: framework.TypeString, Description: "What went wrong last."},
 					fieldLastErrorKind:  {Type: framework.TypeString, Description: "The kind of that error."},
@@ -60,44 +60,34 @@ func (b *backend) pathStatus() []*framework.Path {
 }
 
 func (b *backend) readStatus(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-	account, err := b.account(ctx, req, accountName(data))
+	status, err := b.accounts.Status(ctx, req.Storage, accountName(data))
 	if err != nil {
-		return nil, err
+		return nil, answer(err, req.MountPoint, accountName(data))
 	}
-	stats := tokensource.Snapshot(account.meter, account.reuse)
-	failures := make(map[string]any, len(stats.Failures))
-	for kind, count := range stats.Failures {
+	failures := make(map[string]any, len(status.Failures))
+	for kind, count := range status.Failures {
 		failures[kind] = count
 	}
-	status := map[string]any{
-		fieldSince:          rfc3339(stats.Since),
-		fieldTokensMinted:   stats.Minted,
-		fieldCacheHits:      stats.CacheHits,
-		fieldCoalescedReads: stats.Coalesced,
+	told := map[string]any{
+		fieldSince:          rfc3339(status.Since),
+		fieldTokensMinted:   status.Minted,
+		fieldCacheHits:      status.CacheHits,
+		fieldCoalescedReads: status.Coalesced,
 		fieldFailures:       failures,
-		fieldCachedTokenTTL: int64(0),
-	}
-	if token, ok := account.reuse.Cached(); ok {
-		status[fieldCachedTokenTTL] = secondsUntil(token.ExpiresAt)
+		fieldNonceRefusals:  status.Key.NonceRefusals,
+		fieldCachedTokenTTL: secondsUntil(status.CachedUntil),
 	}
 	for field, at := range map[string]time.Time{
-		fieldLastSuccess:   stats.LastSuccess,
-		fieldLastErrorAt:   stats.LastErrorAt,
-		fieldHeldBackUntil: account.guard.HeldUntil(),
+		fieldLastSuccess:   status.LastSuccess,
+		fieldLastErrorAt:   status.LastErrorAt,
+		fieldHeldBackUntil: status.Key.HeldUntil,
 	} {
 		if !at.IsZero() {
-			status[field] = rfc3339(at)
+			told[field] = rfc3339(at)
 		}
 	}
-	if stats.LastError != "" {
-		status[fieldLastError], status[fieldLastErrorKind] = stats.LastError, stats.LastErrorKind
+	if status.LastError != "" {
+		told[fieldLastError], told[fieldLastErrorKind] = status.LastError, status.LastErrorKind
 	}
-	return &logical.Response{Data: status}, nil
-}
-
-func rfc3339(at time.Time) string { return at.UTC().Format(time.RFC3339) }
-
-// secondsUntil is how many whole seconds there are until a time, 0 if it has passed.
-func secondsUntil(at time.Time) int64 {
-	return int64(math.Max(0, math.Floor(time.Until(at).Seconds())))
+	return &logical.Response{Data: told}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,7 +14,7 @@ import (
 func TestStatusTellsWhatWentOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newBubbleEngine(t)
-		e.configure("", map[string]any{fieldCacheTTL: "5m"})
+		e.configure("", map[string]any{account.FieldCacheTTL: "5m"})
 		written := rfc3339(time.Now())
 		time.Sleep(time.Minute)
 		e.mustRead("ws-token")
@@ -59,7 +60,7 @@ func TestAConfigWriteForgetsRefusalsAndHoldOffs(t *testing.T) {
 			require.Error(t, err)
 			_, err = e.read("ws-token")
 			require.Error(t, err, "remembered")
-			_, err = e.write("config", map[string]any{fieldTier: "none"})
+			_, err = e.write("config", map[string]any{account.FieldTier: "none"})
 			require.NoError(t, err)
 			e.mustRead("ws-token")
 			assert.NotContains(t, e.mustRead("status"), fieldHeldBackUntil)

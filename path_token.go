@@ -6,7 +6,7 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/tokensource"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 )
 
 const (
@@ -47,10 +47,10 @@ func (b *backend) pathToken() []*framework.Path {
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "websocket-token"},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: onActiveNode(framework.PathOperation{
-				Callback: b.tokenOperation((*tokensource.Reuse).Token), Summary: tokenSynopsis, Responses: responses,
+				Callback: b.readToken, Summary: tokenSynopsis, Responses: responses,
 			}),
 			logical.UpdateOperation: onActiveNode(framework.PathOperation{
-				Callback: b.tokenOperation((*tokensource.Reuse).Fresh), Summary: "Mint a new token, past the cache.", Responses: responses,
+				Callback: b.mintToken, Summary: "Mint a new token, past the cache.", Responses: responses,
 				DisplayAttrs: &framework.DisplayAttributes{OperationVerb: "mint"},
 			}),
 		},
@@ -59,27 +59,29 @@ func (b *backend) pathToken() []*framework.Path {
 	})
 }
 
-// tokenOperation answers with the token that get has of an account's chain.
-func (b *backend) tokenOperation(get func(*tokensource.Reuse, context.Context) (tokensource.Token, error)) framework.OperationFunc {
-	return func(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
-		account, err := b.account(ctx, req, accountName(data))
-		if err != nil {
-			return nil, err
-		}
-		token, err := get(account.reuse, ctx)
-		if err != nil {
-			return nil, account.answerError(err, req.MountPoint, "")
-		}
-		response := &logical.Response{Data: map[string]any{
-			fieldToken:        token.Value,
-			fieldTTL:          secondsUntil(token.ExpiresAt),
-			fieldExpiresAt:    rfc3339(token.ExpiresAt),
-			fieldWebSocketURL: websocketURL,
-			fieldCached:       token.Cached,
-		}}
-		if token.Warning != "" {
-			response.AddWarning(token.Warning)
-		}
-		return response, nil
+func (b *backend) readToken(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+	token, err := b.accounts.Token(ctx, req.Storage, accountName(data))
+	return tokenResponse(token, err, req, data)
+}
+
+func (b *backend) mintToken(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+	token, err := b.accounts.Mint(ctx, req.Storage, accountName(data))
+	return tokenResponse(token, err, req, data)
+}
+
+func tokenResponse(token account.Token, err error, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
+	if err != nil {
+		return nil, answer(err, req.MountPoint, accountName(data))
 	}
+	response := &logical.Response{Data: map[string]any{
+		fieldToken:        token.Value,
+		fieldTTL:          secondsUntil(token.ExpiresAt),
+		fieldExpiresAt:    rfc3339(token.ExpiresAt),
+		fieldWebSocketURL: websocketURL,
+		fieldCached:       token.Cached,
+	}}
+	if token.Warning != "" {
+		response.AddWarning(token.Warning)
+	}
+	return response, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ import (
 
 func TestATokenWithAllThatIsNeededToUseIt(t *testing.T) {
 	for _, name := range []string{"", "desk-a"} {
-		t.Run(accountTitle(name), func(t *testing.T) {
+		t.Run(account.Title(name), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newBubbleEngine(t)
 				e.configure(name, nil)
@@ -48,7 +49,7 @@ func TestEveryReadMintsWithoutACache(t *testing.T) {
 func TestReadAnswersFromTheCacheAndWriteMintsPastIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newBubbleEngine(t)
-		e.configure("", map[string]any{fieldCacheTTL: "5m"})
+		e.configure("", map[string]any{account.FieldCacheTTL: "5m"})
 		first := e.mustRead("ws-token")
 		time.Sleep(time.Minute)
 		second := e.mustRead("ws-token")
@@ -82,7 +83,7 @@ func TestNoTokenBeforeAConfig(t *testing.T) {
 
 func TestADeletedAccountGivesNoTokens(t *testing.T) {
 	e := newEngine(t)
-	e.configure("", map[string]any{fieldCacheTTL: 60})
+	e.configure("", map[string]any{account.FieldCacheTTL: 60})
 	e.mustRead("ws-token")
 	_, err := e.do(t.Context(), "delete", "config", nil)
 	require.NoError(t, err)
@@ -92,12 +93,12 @@ func TestADeletedAccountGivesNoTokens(t *testing.T) {
 
 func TestTheSecondFactorGoesWithEachRequest(t *testing.T) {
 	for name, test := range map[string]struct{ key, good, bad map[string]any }{
-		"password": {good: map[string]any{fieldOTPPassword: "a password"}, bad: map[string]any{fieldOTPPassword: "another"}},
-		"totp":     {good: map[string]any{fieldTOTPSecret: totpSeed}, bad: map[string]any{fieldTOTPSecret: "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK"}},
+		"password": {good: map[string]any{account.FieldOTPPassword: "a password"}, bad: map[string]any{account.FieldOTPPassword: "another"}},
+		"totp":     {good: map[string]any{account.FieldTOTPSecret: totpSeed}, bad: map[string]any{account.FieldTOTPSecret: "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			password, _ := test.good[fieldOTPPassword].(string)
-			seed, _ := test.good[fieldTOTPSecret].(string)
+			password, _ := test.good[account.FieldOTPPassword].(string)
+			seed, _ := test.good[account.FieldTOTPSecret].(string)
 			e := newEngine(t, krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret, OTPPassword: password, TOTPSecret: seed})
 			_, err := e.write("config", e.pair(test.bad))
 			requireCode(t, http.StatusBadRequest, err)

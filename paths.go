@@ -1,7 +1,6 @@
 package krakensecrets
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -43,23 +42,6 @@ func accountName(data *framework.FieldData) string {
 		return ""
 	}
 	return data.Get(fieldName).(string)
-}
-
-// accountPath is the path, of the API or in storage, that an account has under a base: the base itself for the default
-// account.
-func accountPath(base, name string) string {
-	if name == "" {
-		return base
-	}
-	return base + "/" + name
-}
-
-// accountTitle is how messages call an account.
-func accountTitle(name string) string {
-	if name == "" {
-		return "the default account"
-	}
-	return fmt.Sprintf("account %q", name)
 }
 
 // onActiveNode makes an operation run on the one node that may write storage and keep the nonce.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -37,7 +38,7 @@ func requireOrderly(t *testing.T, calls []krakensim.Call) {
 
 func TestManyReadersWithoutACache(t *testing.T) {
 	e := newBubbleEngine(t) // in no bubble, but without sockets it takes a tenth of the time
-	e.configure("", map[string]any{fieldVerify: false, fieldRequestTimeout: 60})
+	e.configure("", map[string]any{account.FieldVerify: false, account.FieldRequestTimeout: 60})
 	var tokens sync.Map
 	var distinct atomic.Int64
 	var group sync.WaitGroup
@@ -65,7 +66,7 @@ func TestAHerdCostsOneCall(t *testing.T) {
 		t.Run(fmt.Sprintf("first leaves: %v", firstLeaves), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newBubbleEngine(t)
-				e.configure("", map[string]any{fieldCacheTTL: "5m", fieldVerify: false})
+				e.configure("", map[string]any{account.FieldCacheTTL: "5m", account.FieldVerify: false})
 				e.sim.Misbehave(krakensim.Fault{Latency: time.Second, Times: 1})
 				first, leave := context.WithCancel(t.Context())
 				defer leave()
@@ -104,7 +105,7 @@ func TestTheCallCounterIsKept(t *testing.T) {
 		t.Run(tier, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newBubbleEngine(t, krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret, Tier: krakensim.Tier(tier)})
-				e.configure("", map[string]any{fieldTier: tier})
+				e.configure("", map[string]any{account.FieldTier: tier})
 				var answered, heldBack atomic.Int64
 				var group sync.WaitGroup
 				for range 200 {
@@ -136,10 +137,10 @@ func TestTheCallCounterIsKept(t *testing.T) {
 func TestTheCallCounterOutlivesTheConfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newBubbleEngine(t, krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret, Tier: "starter"})
-		e.configure("", map[string]any{fieldTier: "starter"})
+		e.configure("", map[string]any{account.FieldTier: "starter"})
 		for i := range 40 {
 			secret := []string{krakensim.ExampleAPISecret, otherSecret}[i%2]
-			_, err := e.write("config", map[string]any{fieldAPIKey: krakensim.ExampleAPIKey, fieldAPISecret: secret, fieldTier: []string{"starter", "none"}[i%2]})
+			_, err := e.write("config", map[string]any{account.FieldAPIKey: krakensim.ExampleAPIKey, account.FieldAPISecret: secret, account.FieldTier: []string{"starter", "none"}[i%2]})
 			assert.Equal(t, i%2 == 1, err != nil && !heldBack(err), "%v", err)
 			if _, err = e.read("ws-token"); err != nil {
 				requireCode(t, http.StatusTooManyRequests, err)
@@ -190,7 +191,7 @@ func TestAnOutageIsBridgedByTheCachedToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newBubbleEngine(t)
-				e.configure("", map[string]any{fieldCacheTTL: "5m"})
+				e.configure("", map[string]any{account.FieldCacheTTL: "5m"})
 				time.Sleep(3*time.Minute + 44*time.Second) // just before it would be renewed
 				e.sim.Misbehave(fault)
 				warned := 0
@@ -229,9 +230,7 @@ func TestTheNonceOutlivesCrashesAndSlowClocks(t *testing.T) {
 	e := newEngine(t)
 	e.configure("", nil)
 	var behind time.Duration
-	e.options = append(e.options, func(b *backend) {
-		b.nonceClock = func() time.Time { return time.Now().Add(-behind) }
-	})
+	e.options.Clock = func() time.Time { return time.Now().Add(-behind) }
 	for range 50 {
 		behind = time.Duration(rand.Int64N(int64(time.Minute)))
 		dropped := e.backend
@@ -274,7 +273,7 @@ func TestAConnectionClosedWhileIdleCostsNothing(t *testing.T) {
 	sim, err := krakensim.Start(krakensim.Options{Keys: []krakensim.Key{{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}}})
 	require.NoError(t, err)
 	defer sim.Close()
-	e := startEngine(t, sim.Exchange, sim.RESTURL())
+	e := startEngine(t, sim.Exchange, sim.RESTURL(), account.Options{})
 	e.configure("", nil)
 	for i := range 10 {
 		sim.CloseConnections()
@@ -313,7 +312,7 @@ func TestStorageIsTouchedSeldom(t *testing.T) {
 		}
 		assert.LessOrEqual(t, storage.puts.Load(), int64(10), "once a minute at most")
 
-		_, err := e.write("config", map[string]any{fieldCacheTTL: "5m"})
+		_, err := e.write("config", map[string]any{account.FieldCacheTTL: "5m"})
 		require.NoError(t, err)
 		storage.puts.Store(0)
 		storage.gets.Store(0)
@@ -331,14 +330,14 @@ func TestAnAccountReplacedOrDeletedInMidFlight(t *testing.T) {
 			return err
 		},
 		"replaced": func(e *engine) error {
-			_, err := e.write("config", map[string]any{fieldTier: "pro", fieldVerify: false})
+			_, err := e.write("config", map[string]any{account.FieldTier: "pro", account.FieldVerify: false})
 			return err
 		},
 	} {
 		for _, ttl := range []int{0, 60} {
 			t.Run(fmt.Sprintf("%s, cache_ttl %d", name, ttl), func(t *testing.T) {
 				e := newEngine(t)
-				e.configure("", map[string]any{fieldCacheTTL: ttl, fieldVerify: false})
+				e.configure("", map[string]any{account.FieldCacheTTL: ttl, account.FieldVerify: false})
 				e.sim.Misbehave(krakensim.Fault{Hang: true, Times: 1})
 				answer := make(chan error)
 				go func() {
@@ -357,7 +356,7 @@ func TestAnAccountReplacedOrDeletedInMidFlight(t *testing.T) {
 func TestCleanupEndsWhatHangs(t *testing.T) {
 	for _, ttl := range []int{0, 60} {
 		e := newEngine(t)
-		e.configure("", map[string]any{fieldCacheTTL: ttl, fieldVerify: false, fieldRequestTimeout: 60})
+		e.configure("", map[string]any{account.FieldCacheTTL: ttl, account.FieldVerify: false, account.FieldRequestTimeout: 60})
 		e.sim.Misbehave(krakensim.Fault{Hang: true})
 		answer := make(chan error)
 		go func() {
@@ -378,13 +377,12 @@ func BenchmarkCachedRead(b *testing.B) {
 	conf := logical.TestBackendConfig()
 	conf.Logger = hclog.NewNullLogger()
 	sim := krakensim.New(krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret})
-	engine := newBackend()
-	engine.transports.create = func(*x509.CertPool) http.RoundTripper { return sim.Transport() }
-	require.NoError(b, engine.Setup(b.Context(), conf))
+	engine, err := newBackend(b.Context(), conf, account.Options{Transport: func(*x509.CertPool) http.RoundTripper { return sim.Transport() }})
+	require.NoError(b, err)
 	defer engine.Cleanup(context.Background())
 	storage := &logical.InmemStorage{}
-	_, err := engine.HandleRequest(b.Context(), &logical.Request{Operation: logical.UpdateOperation, Path: "config", Storage: storage, Data: map[string]any{
-		fieldAPIKey: krakensim.ExampleAPIKey, fieldAPISecret: krakensim.ExampleAPISecret, fieldCacheTTL: "14m",
+	_, err = engine.HandleRequest(b.Context(), &logical.Request{Operation: logical.UpdateOperation, Path: "config", Storage: storage, Data: map[string]any{
+		account.FieldAPIKey: krakensim.ExampleAPIKey, account.FieldAPISecret: krakensim.ExampleAPISecret, account.FieldCacheTTL: "14m",
 	}})
 	require.NoError(b, err)
 	b.ReportAllocs()

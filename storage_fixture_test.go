@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -55,19 +56,19 @@ func TestStorageOfTheFirstRelease(t *testing.T) {
 	assert.Equal(t, []string{"desk-a", "desk.b"}, names.Data["keys"])
 	for path, want := range map[string]map[string]any{
 		"config": {
-			fieldAPIKey: krakensim.ExampleAPIKey, fieldTwoFactor: "none", fieldRequestTimeout: 10, fieldCacheTTL: 0,
-			fieldTier: "starter", fieldCACert: "",
+			account.FieldAPIKey: krakensim.ExampleAPIKey, account.FieldTwoFactor: "none", account.FieldRequestTimeout: 10, account.FieldCacheTTL: 0,
+			account.FieldTier: "starter", account.FieldCACert: "",
 		},
 		"config/desk-a": {
-			fieldAPIKey: deskA.APIKey, fieldTwoFactor: "totp", fieldRequestTimeout: 30, fieldCacheTTL: 300,
-			fieldTier: "pro", fieldCACert: fixture.Entries["config/desk-a"]["ca_cert"],
+			account.FieldAPIKey: deskA.APIKey, account.FieldTwoFactor: "totp", account.FieldRequestTimeout: 30, account.FieldCacheTTL: 300,
+			account.FieldTier: "pro", account.FieldCACert: fixture.Entries["config/desk-a"]["ca_cert"],
 		},
 		"config/desk.b": {
-			fieldAPIKey: deskB.APIKey, fieldTwoFactor: "password", fieldRequestTimeout: 10, fieldCacheTTL: 0,
-			fieldTier: "none", fieldCACert: "",
+			account.FieldAPIKey: deskB.APIKey, account.FieldTwoFactor: "password", account.FieldRequestTimeout: 10, account.FieldCacheTTL: 0,
+			account.FieldTier: "none", account.FieldCACert: "",
 		},
 	} {
-		want[fieldAPIURL] = e.url
+		want[account.FieldAPIURL] = e.url
 		assert.Equal(t, want, e.mustRead(path), path)
 	}
 
@@ -80,11 +81,11 @@ func TestStorageOfTheFirstRelease(t *testing.T) {
 	}
 
 	// An API key is still known to be in use.
-	_, err = e.write("config/another", map[string]any{fieldAPIKey: deskA.APIKey, fieldAPISecret: deskA.APISecret})
+	_, err = e.write("config/another", map[string]any{account.FieldAPIKey: deskA.APIKey, account.FieldAPISecret: deskA.APISecret})
 	assert.ErrorContains(t, err, `"desk-a"`)
 
 	// An update keeps what it doesn't name, and no secret is lost.
-	_, err = e.write("config/desk-a", map[string]any{fieldTier: "none"})
+	_, err = e.write("config/desk-a", map[string]any{account.FieldTier: "none"})
 	require.NoError(t, err)
 	assert.NotEmpty(t, e.mustRead("ws-token/desk-a")[fieldToken])
 	requireOrderly(t, e.sim.Calls())

@@ -1,10 +1,12 @@
-package krakensecrets
+package account
 
 import (
+	"context"
 	"crypto/x509"
 	"net/http"
 	"sync"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
@@ -63,5 +65,14 @@ func (t *transport) release() {
 	t.all.mu.Unlock()
 	if idle, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok && last {
 		idle.CloseIdleConnections()
+	}
+}
+
+// holding is a call that keeps the connections open while it is made, whatever becomes of its account.
+func (t *transport) holding(call keeper.Call) keeper.Call {
+	return func(ctx context.Context, nonce uint64) error {
+		t.hold()
+		defer t.release()
+		return call(ctx, nonce)
 	}
 }

@@ -1,0 +1,177 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+// The methods that are called at Kraken, as a keeper knows them.
+const (
+	methodToken   = "GetWebSocketsToken"
+	methodKeyInfo = "GetApiKeyInfo"
+)
+
+// Account is what runs by a config. What it signs with and where it sends to never changes: a write of that puts another Account in
+// its place. All else of its config may change while it runs.
+type Account struct {
+	name      string
+	all       *Accounts
+	config    atomic.Pointer[Config]
+	keeper    *keeper.Keeper
+	transport *transport
+	client    *kraken.Client
+	uses      keeper.Use // what the config brings to a call, but for the method
+
+	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
+	current context.Context
+	retire  context.CancelCauseFunc
+	// wire ends what is on its way to Kraken: with the mount, or when it goes to the wrong place.
+	wire context.Context
+	cut  context.CancelFunc
+
+	cache cache
+	meter *meter
+}
+
+// build makes what would run by a config. Nothing uses it until it is put in its place. It must be given up: see giveUp.
+func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Account, error) {
+	privateKey, err := kraken.ParsePrivateKey(c.APISecret)
+	if err != nil {
+		return nil, &FieldError{FieldAPISecret, err.Error(), pairRemedy}
+	}
+	factor, codes, err := c.secondFactor()
+	if err != nil {
+		return nil, &FieldError{FieldTOTPSecret, err.Error(), "write it again"}
+	}
+	transport, err := as.transports.use(c.CACert)
+	if err != nil {
+		return nil, &FieldError{FieldCACert, err.Error(), "write it again, with the pair"}
+	}
+	k, err := as.keepers.Hold(c.APIKey, newKeyStore(storage, c.APIKey))
+	if err != nil {
+		transport.release()
+		return nil, err
+	}
+	a := &Account{name: name, all: as, keeper: k, transport: transport, meter: newMeter()}
+	a.config.Store(c)
+	a.client = &kraken.Client{
+		BaseURL:      c.APIURL,
+		APIKey:       c.APIKey,
+		PrivateKey:   privateKey,
+		SecondFactor: factor,
+		Transport:    transport,
+		UserAgent:    as.options.UserAgent,
+		Now:          time.Now,
+	}
+	a.current, a.retire = context.WithCancelCause(as.lifetime)
+	a.wire, a.cut = context.WithCancel(as.lifetime)
+	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, Wire: a.wire}
+	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) { return a.mint(a.current) }
+	return a, nil
+}
+
+// giveUp is the end of an account that nothing uses any more, but perhaps a request on its way. It is called once.
+func (a *Account) giveUp() {
+	a.retire(errReplaced)
+	a.transport.release()
+	a.all.keepers.Release(a.keeper)
+}
+
+// use is what the account's config brings to a call.
+func (a *Account) use(method string) keeper.Use {
+	use := a.uses
+	use.Method = method
+	return use
+}
+
+// token is a token for a reader: from the cache where there is one, else minted.
+func (a *Account) token(ctx context.Context) (Token, error) {
+	if ttl := a.config.Load().cacheTTL(); ttl > 0 {
+		return a.cache.get(ctx, ttl)
+	}
+	return a.mint(ctx)
+}
+
+// freshToken mints a token past the cache, and makes it the cached one.
+func (a *Account) freshToken(ctx context.Context) (Token, error) {
+	token, err := a.mint(ctx)
+	if err == nil {
+		a.keep(token)
+	}
+	return token, err
+}
+
+// keep makes a token the cached one, if there is a cache.
+func (a *Account) keep(token Token) {
+	if a.config.Load().CacheTTL > 0 {
+		a.cache.keep(token)
+	}
+}
+
+// mint has a token made, and tells of it.
+func (a *Account) mint(ctx context.Context) (Token, error) {
+	token, err := a.askToken(ctx, a.use(methodToken))
+	switch {
+	case err == nil:
+		a.minted(ctx)
+	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, ErrClosed):
+		// The reader went away, or the account or the mount did. That is no failure.
+	default:
+		a.failed(ctx, err)
+	}
+	return token, err
+}
+
+func (a *Account) minted(ctx context.Context) {
+	a.meter.minted()
+	a.all.options.Minted(ctx, a.name, nil)
+}
+
+// failed tells of a token that couldn't be had. Of those that weren't asked for, no event tells: what they were kept from asking for has had its own.
+func (a *Account) failed(ctx context.Context, err error) {
+	if times, log := a.meter.failed(err); log {
+		a.all.options.Logger.Warn("no token could be had", "account", a.name, "kind", KindName(err), "times", times, "error", err)
+	}
+	if !keeper.NotAsked(err) {
+		a.all.options.Minted(ctx, a.name, err)
+	}
+}
+
+// askToken asks Kraken for a token.
+func (a *Account) askToken(ctx context.Context, use keeper.Use) (token Token, err error) {
+	err = a.ask(ctx, use, func(ctx context.Context, nonce uint64) error {
+		made, err := a.client.GetWebSocketsToken(ctx, nonce)
+		if err != nil {
+			return err
+		}
+		token = Token{Value: made.Token, RequestedAt: made.RequestedAt, ExpiresAt: made.RequestedAt.Add(made.Expires)}
+		return nil
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	return token, nil
+}
+
+// keyInfo asks Kraken about the API key.
+func (a *Account) keyInfo(ctx context.Context) (info map[string]any, err error) {
+	err = a.ask(ctx, a.use(methodKeyInfo), func(ctx context.Context, nonce uint64) (err error) {
+		info, err = a.client.GetAPIKeyInfo(ctx, nonce)
+		return err
+	})
+	return info, err
+}
+
+// ended is the error for a ctx that is done: its deadline is a timeout, a caller gone is just that.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &kraken.Error{Kind: kraken.KindTimeout, Detail: "no token could be had in time", Err: ctx.Err()}
+	}
+	return context.Cause(ctx)
+}

@@ -1,0 +1,204 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// A token is renewed in the background once it is older than this part of the ttl, so that readers don't wait.
+	// The quarter that is left is what an outage has to begin in for a token to be as old as the ttl at its start;
+	// with a ttl of 5 m an outage that begins just before the renewal, at 3 m 45 s, and lasts 10 m still finds the
+	// token with 75 s of its 15 m.
+	renewAfterNum, renewAfterDen = 3, 4
+
+	// After a failed renewal the next one waits firstStep, then twice as long each time, up to longestStep.
+	// So that is how soon the end of an outage is noticed.
+	firstStep   = 5 * time.Second
+	longestStep = time.Minute
+)
+
+// cache hands out a token again until it is ttl old.
+//
+//   - Any number of readers share one flight to Kraken, which belongs to none of them: who goes away takes nobody with it.
+//   - A read that finds the token past three quarters of its ttl is answered at once, and has it renewed in the background. There
+//     are no timers: an account that isn't read calls nobody.
+//   - If a new token can't be had for a reason that passes, the old one is handed out, with a warning, while it has 60 s or more to live. Renewals
+//     are then tried in the background, in growing steps, and readers don't wait. A refusal that doesn't pass is returned, whatever the cache holds.
+//
+// Its methods may be called by any number of goroutines at once.
+type cache struct {
+	// launch begins a flight: it calls fly in a goroutine of its own, or returns false if nothing may begin any more.
+	launch func(fly func()) bool
+	// mint asks Kraken. It sets its own bounds.
+	mint func() (Token, error)
+
+	token           atomic.Pointer[Token] // the cached one; what it points to never changes
+	hits, coalesced atomic.Uint64
+
+	mu       sync.Mutex // guards all below
+	flight   *flight    // under way; nil: none
+	failures int        // flights failed since the last success
+	failure  error      // of the last of them
+	failedAt time.Time  // when it came
+}
+
+// flight is a mint that readers share.
+type flight struct {
+	landed chan struct{} // closed when the rest is known
+	token  Token
+	err    error
+}
+
+// hit is the cached token if it may be handed out as it is, and whether it is due for renewal.
+func (c *cache) hit(now time.Time, ttl time.Duration) (token Token, due, ok bool) {
+	cached := c.token.Load()
+	if ttl <= 0 || !cached.young(now, ttl) {
+		return Token{}, false, false
+	}
+	return c.handOut(cached), cached.renewalDue(now, ttl), true
+}
+
+// get is a cached token if that may be handed out, else a new one, for which it waits until ctx ends.
+func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
+	now := time.Now()
+	if token, due, ok := c.hit(now, ttl); ok {
+		if due {
+			c.renew(now, ttl)
+		}
+		return token, nil
+	}
+	if cached := c.token.Load(); cached.alive(now) {
+		if failure := c.outage(now); failure != nil {
+			c.renew(now, ttl)
+			return c.late(cached, now, failure), nil
+		}
+	}
+	f, began := c.join(ttl)
+	if f == nil {
+		return Token{}, ErrClosed
+	}
+	select {
+	case <-f.landed:
+	case <-ctx.Done():
+		return Token{}, ended(ctx)
+	}
+	if !began {
+		c.coalesced.Add(1)
+	}
+	if f.err == nil {
+		return f.token, nil
+	}
+	now = time.Now()
+	if cached := c.token.Load(); passes(f.err) && cached.alive(now) {
+		if cached.young(now, ttl) { // somebody's fresh mint was luckier
+			return c.handOut(cached), nil
+		}
+		return c.late(cached, now, f.err), nil
+	}
+	return Token{}, f.err
+}
+
+// handOut is the cached token for one more reader.
+func (c *cache) handOut(cached *Token) Token {
+	c.hits.Add(1)
+	token := *cached
+	token.Cached = true
+	return token
+}
+
+// late is a cached token older than ttl, with the warning that goes with it.
+func (c *cache) late(cached *Token, now time.Time, failure error) Token {
+	token := c.handOut(cached)
+	token.Warning = fmt.Sprintf(
+		"this token is %v old and can be used to connect for %v more; a newer one couldn't be had: %v",
+		now.Sub(token.RequestedAt).Truncate(time.Second), token.ExpiresAt.Sub(now).Truncate(time.Second), failure)
+	return token
+}
+
+// outage is the failure for which readers needn't wait for another attempt: one that passes and is recent. A failure
+// long ago, with no read since, says little of now, and a reader had better wait and see.
+func (c *cache) outage(now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failures == 0 || !passes(c.failure) || now.Sub(c.failedAt) >= 2*longestStep {
+		return nil
+	}
+	return c.failure
+}
+
+// renew begins a flight in the background, if none is under way and the last failure is far enough back.
+func (c *cache) renew(now time.Time, ttl time.Duration) {
+	c.mu.Lock()
+	tooSoon := now.Sub(c.failedAt) < step(c.failures)
+	c.mu.Unlock()
+	if !tooSoon {
+		c.join(ttl)
+	}
+}
+
+// step is how long to wait after so many failures in a row.
+func step(failures int) time.Duration {
+	if failures == 0 {
+		return 0
+	}
+	wait := firstStep
+	for range failures - 1 {
+		if wait *= 2; wait >= longestStep {
+			return longestStep
+		}
+	}
+	return wait
+}
+
+// join is the flight under way, or else a new one (began). It is nil if nothing may begin any more.
+func (c *cache) join(ttl time.Duration) (f *flight, began bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flight != nil {
+		return c.flight, false
+	}
+	f = &flight{landed: make(chan struct{})}
+	// A flight may have landed between a reader's look at the cache and its call for this one.
+	if now, cached := time.Now(), c.token.Load(); cached.young(now, ttl) && !cached.renewalDue(now, ttl) {
+		f.token = c.handOut(cached)
+		close(f.landed)
+		return f, true
+	}
+	if !c.launch(func() { c.fly(f) }) {
+		return nil, false
+	}
+	c.flight = f
+	return f, true
+}
+
+// fly mints a token for all who share the flight.
+func (c *cache) fly(f *flight) {
+	began := time.Now()
+	f.token, f.err = c.mint()
+	if f.err == nil {
+		c.keep(f.token)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cached := c.token.Load(); f.err != nil && (cached == nil || !cached.RequestedAt.After(began)) {
+		c.failures++
+		c.failure, c.failedAt = f.err, time.Now()
+	}
+	c.flight = nil
+	close(f.landed)
+}
+
+// keep makes token the cached one, unless the cached one was requested later: answers may overtake each other.
+func (c *cache) keep(token Token) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cached := c.token.Load(); cached != nil && cached.RequestedAt.After(token.RequestedAt) {
+		return
+	}
+	c.token.Store(&token)
+	c.failures, c.failure, c.failedAt = 0, nil, time.Time{}
+}

@@ -1,0 +1,121 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+// longestProof is how long a proof may hold the turn of a key that the account doesn't have yet.
+const longestProof = 5 * time.Second
+
+// prove has a token made by what would run, before anybody else uses it. It leaves what runs alone: it takes its place in the key's queue like any call, and
+// holds the turn for half of the time that those behind it have.
+func (w *write) prove(ctx context.Context) error {
+	name := w.entry.name
+	isStored := w.stored != nil && w.stored.credentials() == w.merged.credentials()
+	if !isStored {
+		if err := w.as.proofs.begin(name); err != nil {
+			return err
+		}
+	}
+	use := w.fresh.use(methodToken)
+	use.Proof, use.Longest = true, longestProof
+	if w.stored != nil && w.stored.APIKey == w.merged.APIKey {
+		use.Longest = w.stored.timeout() / 2
+		use.Beside = !w.stored.samePlace(w.merged)
+	}
+	err := w.fresh.whileCurrent(ctx, time.Now(), func(ctx context.Context, a *Account) (err error) {
+		w.token, err = a.askToken(ctx, use)
+		return err
+	})
+	if !isStored {
+		w.as.proofs.end(name, refusedByKraken(err))
+	}
+	if err != nil {
+		return &ProofError{Err: err}
+	}
+	w.proved = true
+	return nil
+}
+
+// refusedByKraken tells whether a proof is one that mustn't be repeated too often.
+func refusedByKraken(err error) bool {
+	var failed *kraken.Error
+	return errors.As(err, &failed) && !keeper.NotAsked(err) && !passes(err)
+}
+
+const (
+	// Refused proofs of pairs that aren't stored are limited: a loop of bad writes must not lock out the account, nor this server's address at Kraken.
+	proofsEach   = 5  // a minute for one account
+	proofsAll    = 60 // a minute for the mount
+	proofsMemory = time.Minute
+)
+
+// proofs limits the proofs that Kraken refuses. Those under way count as if they were refused, until it is known. Its methods may be called by any number of
+// goroutines at once.
+type proofs struct {
+	mu       sync.Mutex // guards all below
+	refused  []refusedProof
+	underWay map[string]int // by account; those of use only
+	all      int            // the sum of underWay
+}
+
+type refusedProof struct {
+	account string
+	at      time.Time
+}
+
+// begin lets a proof begin, or returns a *TooManyProofsError. What it has let begin must end.
+func (p *proofs) begin(account string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.refused = slices.DeleteFunc(p.refused, func(r refusedProof) bool { return now.Sub(r.at) >= proofsMemory })
+	var own []refusedProof
+	for _, r := range p.refused {
+		if r.account == account {
+			own = append(own, r)
+		}
+	}
+	if err := tooMany(now, p.refused, p.all, proofsAll); err != nil {
+		return err
+	}
+	if err := tooMany(now, own, p.underWay[account], proofsEach); err != nil {
+		return err
+	}
+	p.underWay[account]++
+	p.all++
+	return nil
+}
+
+// tooMany is the error if so many refused proofs, the oldest first, and those under way reach a limit.
+func tooMany(now time.Time, refused []refusedProof, underWay, limit int) error {
+	excess := len(refused) + underWay - limit
+	switch {
+	case excess < 0:
+		return nil
+	case excess >= len(refused): // it depends on those under way
+		return &TooManyProofsError{Wait: time.Second}
+	default:
+		return &TooManyProofsError{Wait: refused[excess].at.Add(proofsMemory).Sub(now)}
+	}
+}
+
+// end notes how a proof has ended.
+func (p *proofs) end(account string, refused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all--
+	if p.underWay[account]--; p.underWay[account] == 0 {
+		delete(p.underWay, account)
+	}
+	if refused {
+		p.refused = append(p.refused, refusedProof{account: account, at: time.Now()})
+	}
+}

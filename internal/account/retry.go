@@ -1,0 +1,80 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+// The pauses between attempts. The first is short, for most failures are a busy Kraken or a connection lost and are
+// over at once; the longest leaves room for an attempt or two more within the usual 10 s. Each is drawn from between
+// half and one and a half of the step, so that readers that failed together don't come back together.
+const (
+	firstPause   = 250 * time.Millisecond
+	longestPause = 4 * time.Second
+	pauseGrowth  = 2
+	pauseJitter  = 0.5
+)
+
+// leastCallTime is what a call to Kraken takes at the very least, connection included. An attempt that has less left could only end in
+// a timeout.
+const leastCallTime = 100 * time.Millisecond
+
+// ask makes a call, by way of the key's keeper, and makes it again while Kraken is unavailable, until request_timeout is over. All other
+// failures are returned as they come: repeating them wouldn't help, or would do harm. An answer that wasn't asked for isn't asked for again.
+//
+// Where an answer asks for a pause (RetryAfter), the pause is at least as long. A pause that wouldn't leave time for an attempt isn't begun.
+//
+// The error is that of the last attempt, except: once Kraken has said that it is unavailable, that is told rather than that a repetition timed out or
+// wasn't made. If ctx or the account ended, it is why.
+func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) error {
+	ctx, cancel := context.WithTimeout(ctx, a.config.Load().timeout())
+	defer cancel()
+	call = a.transport.holding(call)
+	pauses := backoff.ExponentialBackOff{
+		InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: pauseGrowth, RandomizationFactor: pauseJitter,
+	}
+	var unavailable error
+	for {
+		err := a.keeper.Do(ctx, use, call)
+		var failed *kraken.Error
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(ctx.Err(), context.Canceled):
+			return context.Cause(ctx)
+		case keeper.NotAsked(err):
+			return either(unavailable, err)
+		case !errors.As(err, &failed):
+			return err
+		case failed.Kind == kraken.KindTimeout:
+			return either(unavailable, err)
+		case failed.Kind != kraken.KindUnavailable:
+			return err
+		}
+		unavailable = err
+		pause := max(pauses.NextBackOff(), failed.RetryAfter)
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) < pause+leastCallTime {
+			return unavailable
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done(): // the caller has gone, for the pause fits
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// either is the first of two errors that isn't nil.
+func either(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}

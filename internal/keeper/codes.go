@@ -1,0 +1,36 @@
+package keeper
+
+import "time"
+
+// singleUseMemory is how long it is taken for granted that a one-time code is accepted once, after that was seen. Then it is tried
+// again, at the price of one refused call.
+const singleUseMemory = time.Hour
+
+// codes knows which one-time code of an authenticator was sent last. Whether Kraken takes the same one twice isn't known (RFC 6238 says that
+// a verifier mustn't), so neither is assumed: codes are sent again until one that was sent before is refused. Keeper.mu guards it.
+type codes struct {
+	sent        int64     // the period whose code was sent last
+	singleUntil time.Time // until then, a code is sent once
+}
+
+// period numbers the code that is due at a time.
+func period(use Use, at time.Time) int64 { return at.UnixNano() / int64(use.Codes) }
+
+// wait is how long it takes until so many calls, one after the other, each have a code that may be sent.
+func (c *codes) wait(use Use, now time.Time, calls int) time.Duration {
+	if use.Codes <= 0 || !now.Before(c.singleUntil) || c.sent < period(use, now) {
+		return 0
+	}
+	next := time.Unix(0, (c.sent+int64(calls))*int64(use.Codes))
+	return next.Sub(now)
+}
+
+// wasSent notes that the code of a call that began then was sent, and tells whether it had been sent before.
+func (c *codes) wasSent(use Use, began time.Time) (again bool) {
+	if use.Codes <= 0 {
+		return false
+	}
+	again = period(use, began) <= c.sent
+	c.sent = max(c.sent, period(use, began))
+	return again
+}

@@ -1,0 +1,292 @@
+// Package keeper keeps what must be true of a Kraken API key, whoever uses it and whatever config writes come and go: its nonce only grows,
+// its requests go out one at a time, Kraken's limits are kept, and nobody asks again and again for what Kraken has refused. There is one
+// [Keeper] per API key; [Keepers] hands it out.
+//
+// It knows nothing of Vault, nor of how Kraken is asked: a call is a function that is given a nonce, and its error tells what came of it.
+package keeper
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+// Fingerprint tells credentials apart without holding them.
+type Fingerprint [32]byte
+
+// Use is what a config brings to a call.
+type Use struct {
+	// Credentials are the fingerprint of the key pair and its second factor. Refusals are remembered for them.
+	Credentials Fingerprint
+	// Upstream names where the call goes. An outage is one of an upstream.
+	Upstream string
+	// Method is Kraken's name of the call.
+	Method string
+	// Proof is a call that finds out whether credentials are good, before anybody uses them. It is made although reads were refused lately, and teaches
+	// nothing about the upstream, for it may be the credentials' writer that is in the wrong place.
+	Proof bool
+	// Beside is a Proof by which somebody mends where the key's requests go: it doesn't wait for a call that is under way to another upstream.
+	Beside bool
+	// Longest is how long one call may take; 0: until the deadline of the context.
+	Longest time.Duration
+	// Codes is how often the one-time code changes that goes with the call; 0: there is none.
+	Codes time.Duration
+	// Wire ends the call itself, once it is made. nil: nothing does but its deadline.
+	Wire context.Context
+}
+
+// Call asks Kraken once, with a nonce. Its error is a *kraken.Error or nil. Its context has the deadline of Do's, but doesn't end with the caller:
+// a signed request left behind in the network could arrive after the next one, whose nonce is higher.
+type Call func(ctx context.Context, nonce uint64) error
+
+// mostCallTime bounds the time set aside for a call that has to wait first (see callTime): the shortest time that a read may have.
+const mostCallTime = time.Second
+
+// leastCallTime is what a call to Kraken takes at the very least, connection included. One that has less left could only end in a
+// timeout, which would hide what really went wrong before.
+const leastCallTime = 100 * time.Millisecond
+
+// Keeper keeps one API key. Its methods may be called by any number of goroutines at once.
+type Keeper struct {
+	id    string
+	users int              // who hold it; Keepers.mu guards it
+	now   func() time.Time // the clock of the nonces
+	log   hclog.Logger
+
+	proving chan struct{} // holds an element while a proof is made: one at a time
+
+	// mu guards all below. It is never held over I/O or a call.
+	mu       sync.Mutex
+	closed   bool
+	record   record
+	nonces   nonces
+	counter  counter
+	refusals refusals
+	codes    codes
+	outage   *outage // nil: none
+
+	queue    []*waiter // in the order of their coming; nobody who has the turn is in it
+	holder   *waiter   // who has the turn; nil: nobody
+	flying   int       // calls under way: the holder's, and perhaps one beside
+	upstream string    // where the holder's call goes, while it is under way
+
+	heldUntil time.Time
+	heldFor   error
+	holds     int // rate-limit and lockout answers since the last success
+
+	answered uint64        // calls that got an answer of whatever kind
+	slowest  time.Duration // of the answers; fades
+
+	nonceRefusals uint64
+	warnedAt      time.Time // of refused nonces
+	unwarned      int       // refused since
+}
+
+// Do makes a call when it may be made. The calls of a key are made one at a time, in the order in which their callers came. Waits end with ctx, and
+// are only begun if they leave time for the call before ctx's deadline. The tries of one caller bring the same ctx.
+//
+// An invalid nonce is answered by another one, further ahead each time, before any other call is made. An [*AheadError] means that
+// nothing helped.
+//
+// The error is the call's own; a [*HeldError], [*RememberedError] or [*OutageError] if Kraken isn't asked; a [*StoreError]; [ErrClosed]; a *kraken.Error
+// of KindTimeout if the turn didn't come in time because Kraken doesn't answer; or the cause of ctx's end.
+func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
+	if use.Proof {
+		select {
+		case k.proving <- struct{}{}:
+		case <-ctx.Done():
+			return ended(ctx)
+		}
+		defer func() {
+			if err != nil {
+				k.proofFailed()
+			}
+			<-k.proving
+		}()
+	}
+	w, err := k.takeTurn(ctx, use)
+	if err != nil {
+		return err
+	}
+	defer k.giveTurn(w)
+	for {
+		if err := k.waitUntilAllowed(w); err != nil {
+			return err
+		}
+		if err := k.ask(w, call); !w.again {
+			return err
+		}
+	}
+}
+
+// ask makes a call, with the turn held, and draws the consequences.
+func (k *Keeper) ask(w *waiter, call Call) (err error) {
+	wire, cancel := w.wire()
+	defer cancel()
+	nonce, err := k.nextNonce(wire)
+	if err != nil {
+		return storeError(wire, err)
+	}
+	if !k.begin(w) {
+		return ended(w.ctx)
+	}
+	defer func() { err = k.learn(w, err) }()
+	// What is learnt if the call panics.
+	err = &kraken.Error{Kind: kraken.KindAborted, Detail: "the call panicked", Sent: true}
+	err = call(wire, nonce)
+	return err
+}
+
+// begin notes that the call is under way. It is false if the caller has gone in the meantime, or what it came for: no call is begun after that.
+func (k *Keeper) begin(w *waiter) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w.again = false; w.ctx.Err() != nil {
+		return false
+	}
+	w.began = time.Now()
+	k.flying++
+	if k.holder == w {
+		k.upstream = w.use.Upstream
+	}
+	return true
+}
+
+// learn draws the consequences of a call's outcome, and tells all who wait and are doomed by it. It returns the outcome as an answer.
+//
+// Kraken counts a call when it arrives, at some moment between its beginning and now. Counted at its beginning, ours could fall below Kraken's, for
+// what is counted earlier has decayed more.
+func (k *Keeper) learn(w *waiter, err error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	k.flying--
+	if k.holder == w {
+		k.upstream = ""
+	}
+	cause := failure(err)
+	sent := cause == nil || cause.Sent
+	if sent {
+		k.counter.count(now)
+	}
+	codeAgain := sent && k.codes.wasSent(w.use, w.began)
+	switch {
+	case err == nil:
+		k.heldUntil, k.heldFor, k.holds = time.Time{}, nil, 0
+		k.nonces.refused = 0
+		k.refusals.succeeded(w.use)
+		k.wasAnswered(w, now)
+	case cause == nil, cause.Kind == kraken.KindAborted:
+	case cause.Kind == kraken.KindUnavailable, cause.Kind == kraken.KindTimeout:
+		k.wasNotAnswered(w, now, cause)
+	default:
+		k.wasAnswered(w, now)
+		err = k.wasRefused(w, now, cause, codeAgain)
+	}
+	k.sweep(now)
+	return err
+}
+
+// proofFailed takes back what a proof has gone ahead, if the key isn't stored.
+func (k *Keeper) proofFailed() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.record.stored {
+		k.nonces.forgetLead(k.clock())
+	}
+}
+
+// SetTier keeps to another tier from now on. What was counted stays counted.
+func (k *Keeper) SetTier(tier string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.counter.setTier(tier)
+}
+
+// The methods below need k.mu.
+
+// wasAnswered notes that Kraken answered, whatever it said. A proof's answer may be another upstream's.
+func (k *Keeper) wasAnswered(w *waiter, now time.Time) {
+	if w.use.Proof {
+		return
+	}
+	k.answered++
+	k.slowest = max(now.Sub(w.began), k.slowest*7/8)
+	k.outage = nil
+}
+
+// wasNotAnswered notes that Kraken gave no answer, or that it can't give one now.
+func (k *Keeper) wasNotAnswered(w *waiter, now time.Time, cause *kraken.Error) {
+	if w.use.Proof {
+		return
+	}
+	if took := now.Sub(w.began); cause.Kind == kraken.KindTimeout && took < max(outageAfter, min(2*k.slowest, amplePatience)) {
+		return // it had too little time
+	}
+	k.outage = k.outage.failed(w.ctx, w.use, w.began, now, cause)
+}
+
+// wasRefused draws the consequences of an answer that is no good one. It returns it as an answer.
+func (k *Keeper) wasRefused(w *waiter, now time.Time, cause *kraken.Error, codeAgain bool) error {
+	switch kind := cause.Kind; {
+	case kind == kraken.KindRateLimited:
+		return k.hold(now, min(firstHold<<k.holds, longestHold), cause)
+	case kind == kraken.KindLockout:
+		return k.hold(now, lockoutHold, cause)
+	case kind == kraken.KindInvalidNonce:
+		k.warn(now)
+		if w.again = k.nonces.wasRefused(k.clock()); !w.again {
+			err := &AheadError{Err: cause}
+			k.refusals.remember(refused{}, w.use, now, err)
+			return err
+		}
+	case codeAgain && (kind == kraken.KindInvalidKey || kind == kraken.KindInvalidSignature || kind == kraken.KindPermissionDenied):
+		k.codes.singleUntil = now.Add(singleUseMemory)
+		w.again = true
+	case aboutMethod(kind):
+		k.refusals.remember(refused{w.use.Credentials, w.use.Method}, w.use, now, cause)
+	case isRefusal(kind):
+		k.refusals.remember(refused{w.use.Credentials, ""}, w.use, now, cause)
+	}
+	return cause
+}
+
+const (
+	// A rate-limit answer holds the key back for firstHold, and each further one, until a call succeeds, for twice as long as the one before,
+	// up to longestHold.
+	firstHold   = 5 * time.Second
+	longestHold = 15 * time.Minute
+	// lockoutHold is how long Kraken's older pages say that a temporary lockout lasts. Calls made meanwhile make it last longer.
+	lockoutHold = 15 * time.Minute
+	// longestAsked bounds the hold that an answer may ask for, lest a broken gateway stop an account for days.
+	longestAsked = time.Hour
+	// mostHolds is where counting them ends, far past longestHold.
+	mostHolds = 16
+)
+
+// hold makes no calls for a while, or for as long as the answer asks. It returns the answer, with that time as its RetryAfter.
+func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) error {
+	told := *cause
+	told.RetryAfter = max(hold, min(cause.RetryAfter, longestAsked))
+	k.heldUntil, k.heldFor = now.Add(told.RetryAfter), &told
+	k.holds = min(k.holds+1, mostHolds)
+	return &told
+}
+
+// warn logs a refused nonce, once a minute at most, and counts it.
+func (k *Keeper) warn(now time.Time) {
+	k.nonceRefusals++
+	k.unwarned++
+	if now.Sub(k.warnedAt) < warnEvery {
+		return
+	}
+	k.log.Warn("Kraken refused a nonce: the API key is used elsewhere as well, or a clock was set back",
+		"account", k.record.Account, "times", k.unwarned, "ahead", time.Duration(k.nonces.last-min(k.clock(), k.nonces.last)).Truncate(time.Millisecond))
+	k.warnedAt, k.unwarned = now, 0
+}
+
+// warnEvery is how often the same trouble is logged.
+const warnEvery = time.Minute

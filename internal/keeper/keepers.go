@@ -1,0 +1,137 @@
+package keeper
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// mostIdle bounds the keepers that nobody holds, but which still know something that must not be forgotten: a hold-off, a refusal, counted calls, or a call under
+// way. They are those of deleted accounts and of proofs. Beyond that, the one whose knowledge is the first to be worth nothing is forgotten.
+const mostIdle = 1024
+
+// Keepers has the one keeper of each API key of a mount. Its methods may be called by any number of goroutines at once.
+type Keepers struct {
+	now func() time.Time
+	log hclog.Logger
+
+	mu     sync.Mutex // guards all below, and Keeper.users
+	closed bool
+	byID   map[string]*Keeper
+	idle   map[string]*Keeper // those of byID that nobody holds
+}
+
+// NewKeepers returns Keepers without any. now is the clock of the nonces.
+func NewKeepers(now func() time.Time, log hclog.Logger) *Keepers {
+	return &Keepers{now: now, log: log, byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
+}
+
+// ID names an API key's record in storage.
+func ID(apiKey string) string {
+	sum := sha256.Sum256([]byte(apiKey))
+	return hex.EncodeToString(sum[:])
+}
+
+// Hold returns the keeper of an API key, which is the same for all who hold it at a time. Each must Release it. store is for a keeper that is new.
+func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
+	id := ID(apiKey)
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	if ks.closed {
+		return nil, ErrClosed
+	}
+	k := ks.byID[id]
+	if k == nil {
+		k = &Keeper{
+			id: id, now: ks.now, log: ks.log, counter: newCounter(), refusals: refusals{}, proving: make(chan struct{}, 1),
+			record: record{store: store, using: make(chan struct{}, 1)},
+		}
+		ks.byID[id] = k
+	}
+	delete(ks.idle, id)
+	k.users++
+	return k, nil
+}
+
+// Release gives up what Hold gave.
+func (ks *Keepers) Release(k *Keeper) {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	if k.users--; k.users == 0 && ks.byID[k.id] == k {
+		ks.idle[k.id] = k
+		ks.evict()
+	}
+}
+
+// evict forgets the idle keepers that know nothing any more, and as many of the others as there are too many. ks.mu is held.
+func (ks *Keepers) evict() {
+	now := time.Now()
+	var first string
+	var firstUntil time.Time
+	for id, k := range ks.idle {
+		until, busy := k.knowsUntil(now)
+		switch {
+		case busy:
+		case !until.After(now):
+			delete(ks.idle, id)
+			delete(ks.byID, id)
+		case first == "" || until.Before(firstUntil):
+			first, firstUntil = id, until
+		}
+	}
+	if len(ks.idle) > mostIdle && first != "" {
+		delete(ks.idle, first)
+		delete(ks.byID, first)
+	}
+}
+
+// knowsUntil is when the keeper will know nothing any more that isn't stored, and whether a call is under way.
+func (k *Keeper) knowsUntil(now time.Time) (until time.Time, busy bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, end := range []time.Time{k.heldUntil, k.refusals.last(), k.counter.empty(now)} {
+		if end.After(until) {
+			until = end
+		}
+	}
+	return until, k.holder != nil || k.flying > 0 || len(k.queue) > 0
+}
+
+// Reload lets the record with this ID be loaded again before it is used, for another process has changed it.
+func (ks *Keepers) Reload(id string) {
+	ks.mu.Lock()
+	k := ks.byID[id]
+	ks.mu.Unlock()
+	if k != nil {
+		k.Reload()
+	}
+}
+
+// Len is how many keepers there are.
+func (ks *Keepers) Len() int {
+	ks.mu.Lock()
+	defer ks.mu.Unlock()
+	return len(ks.byID)
+}
+
+// Close answers all who wait with ErrClosed, and all that comes later. Calls under way end as their contexts do.
+func (ks *Keepers) Close() {
+	ks.mu.Lock()
+	ks.closed = true
+	all := ks.byID
+	ks.byID, ks.idle = map[string]*Keeper{}, map[string]*Keeper{}
+	ks.mu.Unlock()
+	for _, k := range all {
+		k.close()
+	}
+}
+
+func (k *Keeper) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	k.sweep(time.Now())
+}

@@ -1,0 +1,73 @@
+package keeper
+
+import (
+	"context"
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+const (
+	// When calls fail in a row without an answer of Kraken's, that is an outage once it has lasted outageAfter, or so many have
+	// failed that may have been sent: a connection that breaks, a load balancer that restarts and a busy Kraken are none.
+	outageAfter = time.Second
+	outageCalls = 5
+	// A call that timed out is an outage at once, if it had outageAfter, twice what the slowest answer of late took, or
+	// amplePatience: less says little about Kraken.
+	amplePatience = 5 * time.Second
+
+	// When who finds out whether Kraken is back has given up, the next one tries after firstProbe, then after twice as long each time, up to
+	// longestProbe. That is seldom enough for the strictest tier to forget calls faster than they are made.
+	firstProbe   = 250 * time.Millisecond
+	longestProbe = 4 * time.Second
+)
+
+// outage is what is known of calls to one upstream that failed in a row. Keeper.mu guards it.
+type outage struct {
+	upstream string
+	since    time.Time     // when the first of them began
+	cause    *kraken.Error // of the last of them
+	calls    int           // of them, how many may have been sent
+	declared bool          // it is an outage
+
+	// prober is the context of the one who finds out whether Kraken is back. While it isn't done, nobody else does.
+	prober   context.Context
+	failedAt time.Time
+	pause    time.Duration
+}
+
+// holds tells whether a caller is kept from asking. The one let pass becomes the prober.
+func (o *outage) holds(ctx context.Context, use Use, now time.Time) bool {
+	if !o.ongoing(use) || o.prober == ctx {
+		return false
+	}
+	if o.prober.Err() == nil || now.Before(o.failedAt.Add(o.pause)) {
+		return true
+	}
+	o.prober = ctx
+	return false
+}
+
+func (o *outage) err() *OutageError { return &OutageError{Since: o.since, Cause: o.cause} }
+
+// failed notes a call that failed without an answer of Kraken's, and returns what is known now.
+func (o *outage) failed(ctx context.Context, use Use, began, now time.Time, cause *kraken.Error) *outage {
+	if o == nil || o.upstream != use.Upstream {
+		o = &outage{upstream: use.Upstream, since: began, pause: firstProbe / 2}
+	}
+	again := o.cause != nil
+	o.cause, o.failedAt, o.prober = cause, now, ctx
+	if cause.Sent {
+		o.calls++
+	}
+	o.declared = o.declared || cause.Kind == kraken.KindTimeout || again && now.Sub(o.since) >= outageAfter || o.calls >= outageCalls
+	if o.declared {
+		o.pause = min(2*o.pause, longestProbe)
+	}
+	return o
+}
+
+// ongoing tells whether there is an outage for this use.
+func (o *outage) ongoing(use Use) bool {
+	return o != nil && o.declared && !use.Proof && o.upstream == use.Upstream
+}

@@ -1,0 +1,280 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+// waiter is a caller of Do, from its coming to its going.
+type waiter struct {
+	ctx context.Context
+	use Use
+	// turn gives it the turn (nil), or an answer at once (an error). It is given once.
+	turn chan error
+
+	answered uint64    // Keeper.answered when it came
+	waited   bool      // the counter or a hold-off made those before it wait, when it came
+	limit    time.Time // when it must give the turn back; zero: with ctx
+	began    time.Time // its call
+	again    bool      // its call is to be made again, with another nonce or code
+}
+
+// deadline is when the waiter's time is over; false if it has all the time of the world.
+func (w *waiter) deadline() (time.Time, bool) {
+	deadline, ok := w.ctx.Deadline()
+	if !w.limit.IsZero() && (!ok || w.limit.Before(deadline)) {
+		return w.limit, true
+	}
+	return deadline, ok
+}
+
+// fits tells whether the waiter has so much time left.
+func (w *waiter) fits(now time.Time, needed time.Duration) bool {
+	deadline, ok := w.deadline()
+	return !ok || deadline.Sub(now) >= needed
+}
+
+// wire is the context of the waiter's call.
+func (w *waiter) wire() (context.Context, context.CancelFunc) {
+	wire := w.use.Wire
+	if wire == nil {
+		wire = context.WithoutCancel(w.ctx)
+	}
+	if deadline, ok := w.deadline(); ok {
+		return context.WithDeadline(wire, deadline)
+	}
+	return context.WithCancel(wire)
+}
+
+// takeTurn waits for the turn. Who has it must give it back.
+func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
+	w := &waiter{ctx: ctx, use: use, turn: make(chan error, 1)}
+	if err := k.enter(w); err != nil {
+		return nil, err
+	}
+	var tooLate <-chan time.Time
+	if deadline, ok := ctx.Deadline(); ok {
+		timer := time.NewTimer(time.Until(deadline) - k.leastTime())
+		defer timer.Stop()
+		tooLate = timer.C
+	}
+	select {
+	case err := <-w.turn:
+		if err != nil {
+			return nil, err
+		}
+		return w, nil
+	case <-tooLate:
+	case <-ctx.Done():
+	}
+	return nil, k.leave(w)
+}
+
+// enter gives the waiter the turn, or a place in the queue, or the answer that it is sure to get.
+func (k *Keeper) enter(w *waiter) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	calls := 1
+	if k.counter.wait(now, 1) > 0 {
+		// Nothing is left, so each of those before it is one more to wait for. While something is left, nobody is refused for their sake:
+		// they may never get through to Kraken.
+		calls += k.ahead()
+	}
+	if err := k.doom(w, now, calls); err != nil {
+		return err
+	}
+	w.answered = k.answered
+	w.waited = k.waitFor(w.use, now, 1+k.ahead()) > 0
+	switch {
+	case k.holder == nil, w.use.Beside && k.upstream != "" && k.upstream != w.use.Upstream:
+		k.grant(w, now)
+	default:
+		k.queue = append(k.queue, w)
+	}
+	return nil
+}
+
+// leave is for a waiter whose time is over, or whose caller has gone, before the turn came. It tells why.
+func (k *Keeper) leave(w *waiter) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	select {
+	case err := <-w.turn: // it has come all the same
+		if err != nil {
+			return err
+		}
+		k.pass(w)
+	default:
+		k.queue = slices.DeleteFunc(k.queue, func(other *waiter) bool { return other == w })
+	}
+	if err := w.ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return ended(w.ctx)
+	}
+	now := time.Now()
+	if k.waitFor(w.use, now, 1) > 0 {
+		return k.refuse(w.use, now, 1+k.ahead())
+	}
+	// Were there answers, or something that held up those before it, then too many asked at once; was there none, then Kraken is the cause.
+	if k.answered != w.answered || w.waited {
+		return held(k.callTime(), errTooMany)
+	}
+	return &kraken.Error{Kind: kraken.KindTimeout, Detail: "no answer in time: an earlier call with this API key is still unanswered"}
+}
+
+// giveTurn gives the turn to the next in the queue.
+func (k *Keeper) giveTurn(w *waiter) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.pass(w)
+}
+
+// waitUntilAllowed returns nil when the waiter, who has the turn, may make its call.
+func (k *Keeper) waitUntilAllowed(w *waiter) error {
+	for {
+		if w.ctx.Err() != nil {
+			return ended(w.ctx)
+		}
+		wait, err := k.allowed(w)
+		if wait <= 0 || err != nil {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-w.ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// allowed is how long the waiter, who has the turn, has to wait before its call, or why it can't.
+func (k *Keeper) allowed(w *waiter) (time.Duration, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	calls := 1 + k.flying // where something goes beside
+	if err := k.doom(w, now, calls); err != nil {
+		return 0, err
+	}
+	return k.waitFor(w.use, now, calls), nil
+}
+
+// leastTime is callTime, for who doesn't have k.mu.
+func (k *Keeper) leastTime() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.callTime()
+}
+
+// The methods below need k.mu.
+
+// grant gives a waiter the turn, or lets it go beside who has it.
+func (k *Keeper) grant(w *waiter, now time.Time) {
+	if k.holder == nil {
+		k.holder = w
+	}
+	if w.use.Longest > 0 {
+		w.limit = now.Add(w.use.Longest)
+	}
+	w.turn <- nil
+}
+
+// pass takes the turn from a waiter and gives it to the next.
+func (k *Keeper) pass(w *waiter) {
+	if k.holder != w {
+		return // it went beside
+	}
+	k.holder = nil
+	if len(k.queue) > 0 {
+		next := k.queue[0]
+		k.queue = slices.Delete(k.queue, 0, 1)
+		k.grant(next, time.Now())
+	}
+}
+
+// sweep answers all in the queue whose call won't be made. It is called after each answer. A waiter who will have to wait longer than it can is
+// told so as soon as an answer shows that those before it do get through.
+func (k *Keeper) sweep(now time.Time) {
+	kept := k.queue[:0]
+	for _, w := range k.queue {
+		calls := 1
+		if k.outage == nil {
+			calls += len(kept)
+		}
+		if err := k.doom(w, now, calls); err != nil {
+			w.turn <- err
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(k.queue[len(kept):])
+	k.queue = kept
+}
+
+// doom is the answer to a waiter whose call won't be made, given that it is the last of so many calls; nil if it may be.
+func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
+	if k.closed {
+		return ErrClosed
+	}
+	if w.ctx.Err() != nil {
+		return ended(w.ctx)
+	}
+	if r := k.refusals.remembered(w.use, now); r != nil {
+		return &RememberedError{Err: r.err, Until: r.until}
+	}
+	wait := k.waitFor(w.use, now, calls)
+	fits := wait <= 0 || w.fits(now, wait+k.callTime())
+	if k.outage.holds(w.ctx, w.use, now) || !fits && k.outage.ongoing(w.use) && now.After(k.heldUntil) {
+		return k.outage.err()
+	}
+	if !fits {
+		return k.refuse(w.use, now, calls)
+	}
+	return nil
+}
+
+// ahead is how many calls may be made before that of one who comes now.
+func (k *Keeper) ahead() int {
+	ahead := k.flying
+	if k.holder != nil {
+		ahead = max(ahead, 1)
+	}
+	return ahead + len(k.queue)
+}
+
+// waitFor is how long the hold-off, the counter and the one-time code ask to wait before the last of so many calls.
+func (k *Keeper) waitFor(use Use, now time.Time, calls int) time.Duration {
+	return max(k.heldUntil.Sub(now), k.counter.wait(now, calls), k.codes.wait(use, now, calls), 0)
+}
+
+// refuse is the answer to a caller that would be the last of so many calls, and can't wait so long.
+func (k *Keeper) refuse(use Use, now time.Time, calls int) *HeldError {
+	byKraken, counted, code := k.heldUntil.Sub(now), k.counter.wait(now, calls), k.codes.wait(use, now, calls)
+	switch {
+	case byKraken > 0 && byKraken >= max(counted, code):
+		return held(byKraken, k.heldFor)
+	case code > counted:
+		return held(min(code, longestTold), errCodeTaken)
+	default:
+		return held(min(counted, longestTold), errCounted)
+	}
+}
+
+// callTime is what must be left for the call itself when a caller has to wait: what calls took lately. A caller that needn't wait goes
+// whatever it has left, so that a slow answer once can't keep all later ones out.
+func (k *Keeper) callTime() time.Duration {
+	return min(max(k.slowest, leastCallTime), mostCallTime)
+}
+
+// ended is the error for a ctx that is done: its deadline is a timeout, a caller gone is just that.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &kraken.Error{Kind: kraken.KindTimeout, Detail: "no time was left to ask Kraken", Err: ctx.Err()}
+	}
+	return context.Cause(ctx)
+}

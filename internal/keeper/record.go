@@ -1,0 +1,193 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+// Record is what is stored of an API key. v0.1.0 wrote the same.
+type Record struct {
+	// Account is the last account that the key was stored in; "" is the default account. It may have another key by now: its
+	// config tells.
+	Account string `json:"account"`
+	// Ceiling: every nonce used so far is below it.
+	Ceiling uint64 `json:"ceiling"`
+}
+
+// Store keeps the record of one API key beyond the end of the process. Its Keeper calls it by one goroutine at a time, and is the only
+// one to write the record.
+type Store interface {
+	// Load returns the record, and whether there is one.
+	Load(ctx context.Context) (Record, bool, error)
+	// Save stores the record durably: once it returns nil, a later process loads this one or a later one.
+	Save(ctx context.Context, record Record) error
+	// Delete deletes the record.
+	Delete(ctx context.Context) error
+}
+
+// record is the stored record as it is known here.
+type record struct {
+	store Store
+	// using holds an element while somebody loads, saves or deletes. It isn't a mutex: its wait ends with its caller.
+	using chan struct{}
+
+	// Keeper.mu guards these. They change only while using is held, but for loaded.
+	Record
+	stored bool // there is one
+	loaded bool // all this is known
+}
+
+// take waits until nobody else uses the store.
+func (r *record) take(ctx context.Context) error {
+	select {
+	case r.using <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *record) give() { <-r.using }
+
+// load makes the record known. The caller has taken it.
+func (k *Keeper) load(ctx context.Context) error {
+	k.mu.Lock()
+	loaded := k.record.loaded
+	k.record.loaded = true // a Reload that comes in the meantime is not forgotten
+	k.mu.Unlock()
+	if loaded {
+		return nil
+	}
+	found, stored, err := k.record.store.Load(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		k.record.loaded = false
+		return err
+	}
+	k.record.Record, k.record.stored = found, stored
+	if found.Ceiling > 0 {
+		k.nonces.last = max(k.nonces.last, found.Ceiling-1)
+	}
+	return nil
+}
+
+// save stores a record. The caller has taken it.
+func (k *Keeper) save(ctx context.Context, next Record) error {
+	if err := k.record.store.Save(ctx, next); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.record.Record, k.record.stored = next, true
+	return nil
+}
+
+// Owner returns the account that the key was last stored in, and whether there is one.
+func (k *Keeper) Owner(ctx context.Context) (account string, ok bool, err error) {
+	if err := k.record.take(ctx); err != nil {
+		return "", false, err
+	}
+	defer k.record.give()
+	if err := k.load(ctx); err != nil {
+		return "", false, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.record.Account, k.record.stored, nil
+}
+
+// Claim stores that an account has the key, with a ceiling above all nonces that were used for it until now, those of its proof above
+// all. It writes nothing if that is what is stored.
+func (k *Keeper) Claim(ctx context.Context, account string) error {
+	if err := k.record.take(ctx); err != nil {
+		return err
+	}
+	defer k.record.give()
+	if err := k.load(ctx); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	next, stored := k.record.Record, k.record.stored
+	if next.Account = account; k.nonces.last >= next.Ceiling && k.nonces.last > 0 {
+		next.Ceiling = k.nonces.reserve(k.nonces.last, k.clock())
+	}
+	unchanged := stored && next == k.record.Record
+	k.mu.Unlock()
+	if unchanged {
+		return nil
+	}
+	return k.save(ctx, next)
+}
+
+// Unclaim deletes the record of a key that an account no longer has, if no nonce was ever used for it. Otherwise the record stays: the key may
+// come back, and its nonce must not go back.
+func (k *Keeper) Unclaim(ctx context.Context, account string) error {
+	if err := k.record.take(ctx); err != nil {
+		return err
+	}
+	defer k.record.give()
+	if err := k.load(ctx); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	unused := k.record.stored && k.record.Ceiling == 0 && k.record.Account == account
+	k.mu.Unlock()
+	if !unused {
+		return nil
+	}
+	if err := k.record.store.Delete(ctx); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.record.Record, k.record.stored = Record{}, false
+	return nil
+}
+
+// Reload lets the record be loaded again before it is used, for another process has changed it.
+func (k *Keeper) Reload() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.record.loaded = false
+}
+
+// nextNonce reserves a nonce above all before. It stores a ceiling first where the nonce would reach the stored one. Of a key that has no record,
+// nothing is stored: its nonces are those of a proof, and Claim stores what they need.
+func (k *Keeper) nextNonce(ctx context.Context) (uint64, error) {
+	if err := k.record.take(ctx); err != nil {
+		return 0, err
+	}
+	defer k.record.give()
+	if err := k.load(ctx); err != nil {
+		return 0, err
+	}
+	k.mu.Lock()
+	now := k.clock()
+	nonce := k.nonces.next(now)
+	next := k.record.Record
+	enough := nonce < next.Ceiling || !k.record.stored
+	next.Ceiling = max(next.Ceiling, k.nonces.reserve(nonce, now))
+	k.mu.Unlock()
+	if enough {
+		return nonce, nil
+	}
+	return nonce, k.save(ctx, next)
+}
+
+// clock is the wall clock in nanoseconds since 1970.
+func (k *Keeper) clock() uint64 { return uint64(max(k.now().UnixNano(), 0)) }
+
+// storeError is the answer where no nonce could be reserved, in the time that ctx gave.
+func storeError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return &StoreError{Err: err}
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &kraken.Error{Kind: kraken.KindTimeout, Detail: "the storage took all the time, so nothing was sent to Kraken", Err: err}
+	default:
+		return context.Cause(ctx)
+	}
+}

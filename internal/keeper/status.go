@@ -1,0 +1,26 @@
+package keeper
+
+import "time"
+
+// Status is what a keeper tells of itself.
+type Status struct {
+	// HeldUntil is until when no call is made for a use, for a hold-off or a remembered refusal; the zero time if calls are made.
+	HeldUntil time.Time
+	// NonceRefusals counts the nonces that Kraken refused.
+	NonceRefusals uint64
+}
+
+// Status tells how things are for a use.
+func (k *Keeper) Status(use Use) Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	until := k.heldUntil
+	if r := k.refusals.remembered(use, now); r != nil && r.until.After(until) {
+		until = r.until
+	}
+	if !until.After(now) {
+		until = time.Time{}
+	}
+	return Status{HeldUntil: until, NonceRefusals: k.nonceRefusals}
+}
