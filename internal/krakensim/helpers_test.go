@@ -2,6 +2,8 @@ package krakensim
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -114,6 +116,17 @@ func startServer(t *testing.T, options Options) *Server {
 func newTransport(t *testing.T) *http.Transport {
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// trusting is newTransport for a server with TLS. It speaks HTTP/2 where the server does.
+func trusting(t *testing.T, server *Server) *http.Transport {
+	t.Helper()
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM([]byte(server.CACertPEM())))
+	transport := newTransport(t)
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	transport.ForceAttemptHTTP2 = true
 	return transport
 }
 
