@@ -7,40 +7,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-const testNonce = 1616492376594000000
-
-const goodAnswer = `{"error":[],"result":{"token":"WW91ciBhdXRoZW50aWNhdGlvbiB0b2tlbiBnb2VzIGhlcmUu","expires":900}}`
-
-// testClient is a client of a server with its own nonce.
-func testClient(t *testing.T, baseURL string) *Client {
-	t.Helper()
-	key, err := ParsePrivateKey(exampleSecret)
-	require.NoError(t, err)
-	transport := NewTransport(nil)
-	t.Cleanup(transport.CloseIdleConnections)
-	return &Client{
-		BaseURL: baseURL, APIKey: "example-api-key", PrivateKey: key,
-		Transport: transport, UserAgent: "vault-plugin-secrets-kraken/test", Now: time.Now,
-	}
-}
-
-// answering is a server that answers every request alike.
-func answering(t *testing.T, handler http.HandlerFunc) *httptest.Server {
-	t.Helper()
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return server
-}
 
 func TestRequestIsSignedAsKrakenDocumentsIt(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -63,255 +39,72 @@ func TestRequestIsSignedAsKrakenDocumentsIt(t *testing.T) {
 				assert.Equal(t, "application/x-www-form-urlencoded", r.Header.Get("Content-Type"))
 				assert.Equal(t, "vault-plugin-secrets-kraken/test", r.Header.Get("User-Agent"))
 				assert.Equal(t, "example-api-key", r.Header.Get("API-Key"))
-				assert.Equal(t, client.PrivateKey.Sign("/0/private/GetWebSocketsToken", form.Get("nonce"), body), r.Header.Get("API-Sign"), "the prefix isn't signed")
+				assert.Equal(t, client.PrivateKey.Sign("/0/private/GetWebSocketsToken", "18446744073709551615", body), r.Header.Get("API-Sign"), "the prefix isn't signed")
+				assert.Equal(t, "18446744073709551615", form.Get("nonce"))
 				assert.Equal(t, test.otp, form.Get("otp"))
 				assert.Equal(t, test.factor != nil, form.Has("otp"))
 				_, _ = io.WriteString(w, goodAnswer)
 			})
-			client = testClient(t, server.URL+test.prefix)
+			client = plainClient(t, server.URL+test.prefix)
 			client.SecondFactor = test.factor
 			before := time.Now()
-			token, err := client.GetWebSocketsToken(t.Context(), testNonce)
+			token, err := client.GetWebSocketsToken(t.Context(), 1<<64-1)
 			require.NoError(t, err)
-			assert.Equal(t, "WW91ciBhdXRoZW50aWNhdGlvbiB0b2tlbiBnb2VzIGhlcmUu", token.Token)
+			assert.Equal(t, testToken, token.Token)
 			assert.Equal(t, 900*time.Second, token.Expires)
 			assert.WithinRange(t, token.RequestedAt, before, time.Now())
 		})
 	}
 }
 
-func TestAnswers(t *testing.T) {
+func TestTokens(t *testing.T) {
 	for name, test := range map[string]struct {
-		status int
-		header map[string]string
-		body   string
-		kind   Kind
-		want   string // in the message
+		result string
+		want   string // in the error; empty: a good token
 	}{
-		"invalid key":              {body: `{"error":["EAPI:Invalid key"]}`, kind: KindInvalidKey, want: "Kraken answered EAPI:Invalid key"},
-		"invalid signature":        {body: `{"error":["EAPI:Invalid signature"]}`, kind: KindInvalidSignature, want: "EAPI:Invalid signature"},
-		"no permission":            {body: `{"error":["EGeneral:Permission denied"]}`, kind: KindPermissionDenied, want: "EGeneral:Permission denied"},
-		"invalid nonce":            {body: `{"error":["EAPI:Invalid nonce"]}`, kind: KindInvalidNonce, want: "EAPI:Invalid nonce"},
-		"rate limit":               {body: `{"error":["EAPI:Rate limit exceeded"]}`, kind: KindRateLimited, want: "EAPI:Rate limit exceeded"},
-		"rate limit of the login":  {body: `{"error":["EAuth:Rate limit exceeded"]}`, kind: KindRateLimited},
-		"too many requests":        {body: `{"error":["EAuth:Too many requests"]}`, kind: KindRateLimited},
-		"too many, in general":     {body: `{"error":["EGeneral:Too many requests"]}`, kind: KindRateLimited},
-		"lockout":                  {body: `{"error":["EGeneral:Temporary lockout"]}`, kind: KindLockout},
-		"unavailable":              {body: `{"error":["EService:Unavailable"]}`, kind: KindUnavailable},
-		"busy":                     {body: `{"error":["EService:Busy"]}`, kind: KindUnavailable},
-		"deadline elapsed":         {body: `{"error":["EService:Deadline elapsed"]}`, kind: KindUnavailable},
-		"internal error":           {body: `{"error":["EGeneral:Internal error"]}`, kind: KindUnavailable},
-		"database error":           {body: `{"error":["EDatabase:Internal error"]}`, kind: KindUnavailable},
-		"an unknown error":         {body: `{"error":["EFuture:Something new"]}`, kind: KindUnexpected, want: "EFuture:Something new"},
-		"an error without its E":   {body: `{"error":["something"]}`, kind: KindNonsense, want: "its errors are not Kraken's"},
-		"two errors":               {body: `{"error":["EAPI:Invalid key","EGeneral:Temporary lockout"]}`, kind: KindLockout, want: "EAPI:Invalid key, EGeneral:Temporary lockout"},
-		"an error beside a result": {body: `{"error":["EAPI:Invalid nonce"],"result":{"token":"t","expires":900}}`, kind: KindInvalidNonce},
-		"an error with HTTP 500":   {status: 500, body: `{"error":["EAPI:Invalid key"]}`, kind: KindInvalidKey},
-		"unknown with HTTP 500":    {status: 500, body: `{"error":["EFuture:Down"]}`, kind: KindUnavailable, want: "EFuture:Down"},
-		"HTML with HTTP 520":       {status: 520, body: "<html>origin error</html>", kind: KindUnavailable, want: "HTTP 520"},
-		"HTML with HTTP 503":       {status: 503, body: "<html>maintenance</html>", kind: KindUnavailable, want: "HTTP 503"},
-		"HTTP 429":                 {status: 429, body: "slow down", kind: KindRateLimited, want: "HTTP 429"},
-		"HTML with HTTP 403":       {status: 403, body: "<html>blocked</html>", kind: KindBlocked, want: "HTTP 403"},
-		"HTTP 404":                 {status: 404, body: "nothing here", kind: KindNonsense, want: "HTTP 404"},
-		"HTTP 204":                 {status: 204, kind: KindNonsense, want: "HTTP 204"},
-		"a good answer with 404":   {status: 404, body: goodAnswer, kind: KindNonsense, want: "HTTP 404"},
-		"a redirect":               {status: 307, header: map[string]string{"Location": "https://evil.example/"}, kind: KindNonsense, want: "redirects (HTTP 307)"},
-		"HTML":                     {body: "<html>welcome</html>", kind: KindNonsense, want: "not Kraken's JSON"},
-		"nothing":                  {body: "", kind: KindNonsense},
-		"half an answer":           {body: goodAnswer[:40], kind: KindNonsense},
-		"two answers":              {body: goodAnswer + goodAnswer, kind: KindNonsense},
-		"an error that's no list":  {body: `{"error":"EAPI:Invalid key"}`, kind: KindNonsense},
-		"an error of numbers":      {body: `{"error":[1]}`, kind: KindNonsense},
-		"a list":                   {body: `[]`, kind: KindNonsense},
-		"no result":                {body: `{"error":[]}`, kind: KindNonsense},
-		"a null result":            {body: `{"error":[],"result":null}`, kind: KindNonsense, want: "no token"},
-		"a result that's a list":   {body: `{"error":[],"result":[]}`, kind: KindNonsense},
-		"an empty token":           {body: `{"error":[],"result":{"token":"","expires":900}}`, kind: KindNonsense, want: "no token"},
-		"a token that's a number":  {body: `{"error":[],"result":{"token":12,"expires":900}}`, kind: KindNonsense},
-		"a token with a newline":   {body: `{"error":[],"result":{"token":"a\nb","expires":900}}`, kind: KindNonsense},
-		"a token of 5 kB":          {body: `{"error":[],"result":{"token":"` + strings.Repeat("a", 5000) + `","expires":900}}`, kind: KindNonsense},
-		"no expiry":                {body: `{"error":[],"result":{"token":"t"}}`, kind: KindNonsense, want: "expiry"},
-		"an expiry in the past":    {body: `{"error":[],"result":{"token":"t","expires":-1}}`, kind: KindNonsense, want: "expiry"},
-		"an expiry far off":        {body: `{"error":[],"result":{"token":"t","expires":9223372036854775807}}`, kind: KindNonsense, want: "expiry"},
-		"an expiry that's text":    {body: `{"error":[],"result":{"token":"t","expires":"900"}}`, kind: KindNonsense},
-		"2 MB":                     {body: `{"error":[],"result":{"token":"` + strings.Repeat("a", 2<<20) + `","expires":900}}`, kind: KindNonsense},
+		"as Kraken makes them":    {`{"token":"` + testToken + `","expires":900}`, ""},
+		"every graphic character": {`{"token":"!~","expires":1}`, ""},
+		"the longest":             {`{"token":"` + strings.Repeat("a", 4096) + `","expires":900}`, ""},
+		"a byte longer":           {`{"token":"` + strings.Repeat("a", 4097) + `","expires":900}`, "not one that Kraken makes"},
+		"a space":                 {`{"token":"a b","expires":900}`, "not one that Kraken makes"},
+		"a newline":               {`{"token":"a\nb","expires":900}`, "not one that Kraken makes"},
+		"a delete":                {`{"token":"a\u007fb","expires":900}`, "not one that Kraken makes"},
+		"beyond ASCII":            {`{"token":"ä","expires":900}`, "not one that Kraken makes"},
+		"empty":                   {`{"token":"","expires":900}`, "no token"},
+		"null":                    {`null`, "no token"},
+		"a number":                {`{"token":12,"expires":900}`, "its result is not a token"},
+		"a list":                  {`[]`, "its result is not a token"},
+		"a day":                   {`{"token":"t","expires":86400}`, ""},
+		"a second more":           {`{"token":"t","expires":86401}`, "expiry"},
+		"beyond all time":         {`{"token":"t","expires":9223372036854775807}`, "expiry"},
+		"no expiry":               {`{"token":"t"}`, "expiry"},
+		"no time at all":          {`{"token":"t","expires":0}`, "expiry"},
+		"an expiry in the past":   {`{"token":"t","expires":-1}`, "expiry"},
+		"an expiry that's text":   {`{"token":"t","expires":"900"}`, "its result is not a token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var requests atomic.Int64
-			server := answering(t, func(w http.ResponseWriter, r *http.Request) {
-				requests.Add(1)
-				for field, value := range test.header {
-					w.Header().Set(field, value)
-				}
-				if test.status != 0 {
-					w.WriteHeader(test.status)
-				}
-				_, _ = io.WriteString(w, test.body)
-			})
-			_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
-			var failed *Error
-			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, test.kind.String(), failed.Kind.String())
-			assert.Contains(t, err.Error(), test.want)
-			assert.Less(t, len(err.Error()), 2000)
-			assert.NotContains(t, err.Error(), "html", "nothing of the body but Kraken's errors")
-			assert.EqualValues(t, 1, requests.Load())
-		})
-	}
-}
-
-func TestWarningsBesideAGoodResultAreNoError(t *testing.T) {
-	server := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, strings.Replace(goodAnswer, "[]", `["WGeneral:Deprecated"]`, 1))
-	})
-	_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
-	require.NoError(t, err)
-}
-
-func TestRetryAfter(t *testing.T) {
-	for header, want := range map[string]time.Duration{
-		"":                              0,
-		"7":                             7 * time.Second,
-		"-7":                            0,
-		"7.5":                           0,
-		"soon":                          0,
-		"99999999":                      time.Hour,
-		"999999999999999999999999":      0,
-		"Mon, 01 Jan 2001 00:00:00 GMT": 0,
-		"Fri, 01 Jan 2200 00:00:00 GMT": time.Hour,
-	} {
-		t.Run(header, func(t *testing.T) {
-			server := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Retry-After", header)
-				w.WriteHeader(http.StatusTooManyRequests)
-			})
-			_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
-			var failed *Error
-			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, want, failed.RetryAfter)
-		})
-	}
-}
-
-func TestErrorStringsCannotForgeLogLines(t *testing.T) {
-	server := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-		messages := []string{"EFake:one\n2026-01-01 [ERROR] forged\r\x1b[2J\u202e\x00", strings.Repeat("€", 1000)}
-		for range 100 {
-			messages = append(messages, "EFake:more")
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": messages})
-	})
-	_, err := testClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
-	require.Error(t, err)
-	assert.NotRegexp(t, `[\x00-\x1f\x{202e}]`, err.Error())
-	assert.Contains(t, err.Error(), "EFake:one 2026-01-01 [ERROR] forged")
-	assert.Less(t, len(err.Error()), maxMessages*(maxMessageLength+10))
-}
-
-func TestConnectionTrouble(t *testing.T) {
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
-	dropping := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-		connection, _, _ := w.(http.Hijacker).Hijack()
-		_ = connection.Close()
-	})
-	truncating := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "1000")
-		_, _ = io.WriteString(w, goodAnswer)
-	})
-	garbling := garbage(t)
-	tls := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(tls.Close)
-	tls.Config.ErrorLog = nil
-	plain := answering(t, http.NotFound)
-	for name, test := range map[string]struct {
-		url  string
-		kind Kind
-		want string
-	}{
-		"nobody listens":          {closed.URL, KindUnavailable, "connection refused"},
-		"the connection drops":    {dropping.URL, KindUnavailable, "the connection broke"},
-		"the answer is cut off":   {truncating.URL, KindUnavailable, "the connection broke"},
-		"the answer isn't HTTP":   {garbling, KindUnavailable, "the connection broke"},
-		"an unknown authority":    {tls.URL, KindUntrusted, "unknown authority"},
-		"plain HTTP behind https": {strings.Replace(plain.URL, "http:", "https:", 1), KindUntrusted, "doesn't speak TLS"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := testClient(t, test.url).GetWebSocketsToken(t.Context(), testNonce)
-			var failed *Error
-			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, test.kind.String(), failed.Kind.String())
-			assert.Contains(t, err.Error(), test.want)
-			assert.NotContains(t, err.Error(), "SECRET OF THE BODY")
-		})
-	}
-}
-
-// garbage is a server that answers something that isn't HTTP.
-func garbage(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
+			server := answering(t, saying(200, `{"error":[],"result":`+test.result+`}`))
+			token, err := plainClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
+			if test.want != "" {
+				requireError(t, err, KindNonsense, true)
+				assert.Contains(t, err.Error(), "doesn't speak Kraken's API")
+				assert.Contains(t, err.Error(), test.want)
+				assert.Less(t, len(err.Error()), 200)
 				return
 			}
-			_, _ = io.WriteString(connection, "SECRET OF THE BODY\r\n\r\n")
-			_ = connection.Close()
-		}
-	}()
-	return "http://" + listener.Addr().String()
-}
-
-func TestDeadlineAndLeaving(t *testing.T) {
-	server := answering(t, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		<-r.Context().Done()
-	})
-	client := testClient(t, server.URL)
-
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := client.GetWebSocketsToken(ctx, testNonce)
-	var failed *Error
-	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, KindTimeout, failed.Kind)
-
-	ctx, cancel = context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
-	_, err = client.GetWebSocketsToken(ctx, testNonce)
-	assert.ErrorIs(t, err, context.Canceled)
-}
-
-func TestConnectionsAreKeptAlive(t *testing.T) {
-	var connections atomic.Int64
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, goodAnswer)
-	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
+			require.NoError(t, err)
+			assert.Contains(t, test.result, token.Token)
+			assert.Positive(t, token.Expires)
+		})
 	}
-	server.Start()
-	t.Cleanup(server.Close)
-	client := testClient(t, server.URL)
-	for range 10 {
-		_, err := client.GetWebSocketsToken(t.Context(), testNonce)
-		require.NoError(t, err)
-	}
-	assert.EqualValues(t, 1, connections.Load())
 }
 
-func TestGetAPIKeyInfoHandsFieldsOnAsTheyCome(t *testing.T) {
+func TestAPIKeyInfoHandsFieldsOnAsTheyCome(t *testing.T) {
 	server := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "/0/private/GetApiKeyInfo", r.URL.Path)
 		_, _ = io.WriteString(w, `{"error":[],"result":{"apiKeyName":"desk","nonce":"1616492376594123456","permissions":["query-funds"],"nonceWindow":12345678901234567890,"new":{"a":1}}}`)
 	})
-	info, err := testClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
+	info, err := plainClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{
 		"apiKeyName": "desk", "nonce": "1616492376594123456", "permissions": []any{"query-funds"},
@@ -319,46 +112,129 @@ func TestGetAPIKeyInfoHandsFieldsOnAsTheyCome(t *testing.T) {
 	}, info)
 }
 
-func TestGetAPIKeyInfoOfNonsense(t *testing.T) {
+func TestAPIKeyInfoOfNonsense(t *testing.T) {
 	for _, result := range []string{`null`, `[]`, `{}`, `"x"`, `1`} {
-		server := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, `{"error":[],"result":`+result+`}`)
+		server := answering(t, saying(200, `{"error":[],"result":`+result+`}`))
+		_, err := plainClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
+		requireError(t, err, KindNonsense, true)
+	}
+	server := answering(t, saying(200, krakenSays("EGeneral:Permission denied")))
+	_, err := plainClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
+	requireError(t, err, KindPermissionDenied, true)
+}
+
+// TestWhetherARequestMayHaveBeenSent: a nonce is used up, and a call counted, only where Kraken may have seen it.
+func TestWhetherARequestMayHaveBeenSent(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	distrusted := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(distrusted.Close)
+	distrusted.Config.ErrorLog = nil
+	dropping := startRawServer(t, func(_ *rawServer, c net.Conn) { _ = c.Close() })
+	cutting := startRawServer(t, func(_ *rawServer, c net.Conn) {
+		say(c, httpAnswer("200 OK", "", goodAnswer)[:100])
+		_ = c.Close()
+	})
+	failing := func(err error) http.RoundTripper {
+		return roundTrip(func(*http.Request) (*http.Response, error) { return nil, err })
+	}
+	for name, test := range map[string]struct {
+		url       string
+		transport http.RoundTripper // nil: a real one
+		change    func(*Client)
+		kind      Kind
+		sent      bool
+		want      string
+	}{
+		"nobody listens":                     {url: closed.URL, kind: KindUnavailable, want: "no connection to the server: connection refused"},
+		"TLS fails":                          {url: distrusted.URL, kind: KindUntrusted, want: "nothing was sent"},
+		"the connection drops":               {url: dropping.url, kind: KindUnavailable, sent: true, want: "the connection broke"},
+		"the answer is cut off":              {url: cutting.url, kind: KindUnavailable, sent: true, want: "the connection broke"},
+		"no URL":                             {url: "https://kraken test", kind: KindUnavailable, want: "not one that a request can be sent to"},
+		"no second factor":                   {change: func(c *Client) { c.SecondFactor = func(time.Time) (string, error) { return "", io.EOF } }, kind: KindInvalidSignature, want: "second factor's seed"},
+		"an untraced transport that breaks":  {transport: failing(io.EOF), kind: KindUnavailable, sent: true},
+		"an untraced transport, no dial":     {transport: failing(&net.OpError{Op: "dial", Err: io.EOF}), kind: KindUnavailable, want: "no connection to the server"},
+		"an untraced transport, no name":     {transport: failing(&net.DNSError{Name: "kraken.test"}), kind: KindUnavailable, want: `"kraken.test" can't be resolved`},
+		"an untraced transport, no proxy":    {transport: failing(&net.OpError{Op: "proxyconnect", Err: io.EOF}), kind: KindUnavailable, want: "no connection to the proxy"},
+		"an untraced transport, no SOCKS":    {transport: failing(&net.OpError{Op: "socks connect", Err: io.EOF}), kind: KindUnavailable, want: "no connection to the proxy"},
+		"an untraced transport, a dead line": {transport: failing(&net.OpError{Op: "read", Err: io.EOF}), kind: KindUnavailable, sent: true, want: "the connection broke"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := plainClient(t, test.url)
+			if test.transport != nil {
+				client.BaseURL, client.Transport = "https://kraken.test", test.transport
+			}
+			if test.change != nil {
+				test.change(client)
+			}
+			_, err := client.GetWebSocketsToken(t.Context(), testNonce)
+			requireError(t, err, test.kind, test.sent)
+			assert.Contains(t, err.Error(), test.want)
 		})
-		_, err := testClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
-		var failed *Error
-		require.ErrorAs(t, err, &failed, result)
-		assert.Equal(t, KindNonsense, failed.Kind, result)
 	}
 }
 
-// FuzzAnswer: whatever answers, the outcome is a token that can be used or an error that can be shown.
-func FuzzAnswer(f *testing.F) {
-	f.Add(200, "", []byte(goodAnswer))
-	f.Add(200, "", []byte(`{"error":["EAPI:Invalid key"]}`))
-	f.Add(429, "5", []byte("slow down"))
-	f.Add(520, "", []byte("<html>"))
-	key, err := ParsePrivateKey(exampleSecret)
-	require.NoError(f, err)
-	f.Fuzz(func(t *testing.T, status int, retryAfter string, body []byte) {
-		client := &Client{BaseURL: "https://kraken.test", PrivateKey: key, Now: time.Now,
-			Transport: roundTrip(func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {retryAfter}}, Body: io.NopCloser(strings.NewReader(string(body)))}, nil
-			})}
-		token, err := client.GetWebSocketsToken(t.Context(), testNonce)
-		if err == nil {
-			assert.Equal(t, http.StatusOK, status)
-			assert.NotEmpty(t, token.Token)
-			assert.Positive(t, token.Expires)
-			return
+func TestDeadlinesAndCancelledCalls(t *testing.T) {
+	deadline := func(wait time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+		return func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, wait) }
+	}
+	leave := func(wait time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+		return func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			if wait == 0 {
+				cancel()
+			}
+			time.AfterFunc(wait, cancel)
+			return ctx, cancel
 		}
-		var failed *Error
-		require.ErrorAs(t, err, &failed)
-		assert.NotRegexp(t, `[[:cntrl:]]`, err.Error())
-		assert.LessOrEqual(t, len(err.Error()), 2000)
-		assert.True(t, failed.RetryAfter >= 0 && failed.RetryAfter <= time.Hour)
-	})
+	}
+	for name, test := range map[string]struct {
+		ends   func(context.Context) (context.Context, context.CancelFunc)
+		noDial bool
+		kind   Kind
+		sent   bool
+		cause  error
+		want   string
+	}{
+		"a deadline":                      {deadline(time.Second), false, KindTimeout, true, context.DeadlineExceeded, "no answer in time: Kraken was asked but hasn't answered"},
+		"a deadline without a connection": {deadline(time.Second), true, KindTimeout, false, context.DeadlineExceeded, "no answer in time: there was no connection yet"},
+		"a deadline that has passed":      {deadline(0), false, KindTimeout, false, context.DeadlineExceeded, "no answer in time: there was no connection yet"},
+		"cancelled":                       {leave(time.Second), false, KindAborted, true, context.Canceled, "the call was aborted before an answer came"},
+		"cancelled without a connection":  {leave(time.Second), true, KindAborted, false, context.Canceled, "the call was aborted before an answer came"},
+		"cancelled before it was made":    {leave(0), false, KindAborted, false, context.Canceled, "the call was aborted before an answer came"},
+	} {
+		for protocol, isHTTP2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+			t.Run(name+" "+protocol, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					n, client := startNetwork(t, isHTTP2, func(_ http.ResponseWriter, r *http.Request) {
+						_, _ = io.Copy(io.Discard, r.Body)
+						<-r.Context().Done()
+					})
+					n.hang.Store(test.noDial)
+					ctx, cancel := test.ends(t.Context())
+					defer cancel()
+					began := time.Now()
+					_, err := client.GetWebSocketsToken(ctx, testNonce)
+					requireError(t, err, test.kind, test.sent)
+					assert.EqualError(t, err, test.want)
+					assert.ErrorIs(t, err, test.cause)
+					assert.LessOrEqual(t, time.Since(began), time.Second)
+				})
+			})
+		}
+	}
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+// TestARefusedDialAfterAnUnsentTry: the transport dials anew where nothing went out over a connection that was kept.
+func TestARefusedDialAfterAnUnsentTry(t *testing.T) {
+	client := plainClient(t, "https://kraken.test")
+	client.Transport = roundTrip(func(request *http.Request) (*http.Response, error) {
+		trace := httptrace.ContextClientTrace(request.Context())
+		trace.GetConn("")
+		trace.GotConn(httptrace.GotConnInfo{Reused: true})
+		trace.GetConn("")
+		return nil, io.EOF
+	})
+	_, err := client.GetWebSocketsToken(t.Context(), testNonce)
+	requireError(t, err, KindUnavailable, false)
+}

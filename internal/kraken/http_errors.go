@@ -89,16 +89,31 @@ func transportError(ctx context.Context, err error, sent bool) *Error {
 	if ctx.Err() != nil {
 		return contextError(ctx, sent)
 	}
+	who := "the server"
+	var trouble *net.OpError
+	if errors.As(err, &trouble) && (trouble.Op == "proxyconnect" || trouble.Op == "socks connect") {
+		who = "the proxy on the way to Kraken"
+	}
 	failed := &Error{Kind: KindUnavailable, Sent: sent, Err: err}
-	if why := distrust(err); why != "" {
-		failed.Kind = KindUntrusted
-		failed.Detail = "the server isn't trusted: " + why
-		if !sent {
-			failed.Detail = "the server isn't trusted, so nothing was sent: " + why
+	var refusal *proxyRefusal
+	if errors.As(err, &refusal) {
+		failed.Detail = fmt.Sprintf("the proxy on the way to Kraken refuses to connect: HTTP %d", refusal.status)
+		if kindByStatus(refusal.status) != KindUnavailable {
+			failed.Kind = KindNonsense // it will go on to
 		}
 		return failed
 	}
-	failed.Detail = connectionTrouble(err)
+	why := distrust(err)
+	switch {
+	case why == "":
+		failed.Detail = connectionTrouble(err, who)
+		return failed
+	case sent:
+		failed.Detail = who + " isn't trusted: " + why
+	default:
+		failed.Detail = who + " isn't trusted, so nothing was sent: " + why
+	}
+	failed.Kind = KindUntrusted
 	return failed
 }
 
@@ -137,21 +152,23 @@ const internalErrorAlert = "tls: internal error"
 func isDialError(err error) bool {
 	var dns *net.DNSError
 	var dial *net.OpError
-	return errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial"
+	return errors.As(err, &dns) || errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect" || dial.Op == "socks connect")
 }
 
-func connectionTrouble(err error) string {
+func connectionTrouble(err error, who string) string {
 	var (
 		dns   *net.DNSError
 		errno syscall.Errno
 	)
 	switch {
+	case errors.Is(err, errSilent):
+		return "the connection broke: " + errSilent.Error()
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the host %q can't be resolved", cleanMessage(dns.Name))
 	case isDialError(err) && errors.As(err, &errno):
-		return "no connection to the server: " + errno.Error()
+		return "no connection to " + who + ": " + errno.Error()
 	case isDialError(err):
-		return "no connection to the server"
+		return "no connection to " + who
 	default:
 		return "the connection broke before the answer was whole"
 	}

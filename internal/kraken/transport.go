@@ -1,59 +1,163 @@
 package kraken
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-cleanhttp"
+	"golang.org/x/net/http2"
 )
 
-// Transport carries requests to Kraken.
-type Transport struct{ http1 *http.Transport }
+// maxHeader bounds an answer's header in bytes. Kraken's are a few kilobytes; Go's default is 10 MB.
+const maxHeader = 64 << 10
 
-// RoundTrip is http.RoundTripper's.
-func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	return t.http1.RoundTrip(request)
+// errSilent is the error of a request whose connection has died without a word.
+var errSilent = errors.New("nothing came over the connection any more")
+
+// Transport carries requests to Kraken over HTTP/2 or HTTP/1.1, by connections that it keeps alive, and it follows no
+// redirect. It is safe for concurrent use.
+//
+// A connection may die without a word: a middlebox has forgotten it, and swallows what is sent. The Transport finds that
+// out early enough that a second try, over a new connection, fits into the time until the deadline of the request's
+// context: over HTTP/2 by pings while an answer is awaited, over HTTP/1.1 by waiting only half of the time for the first
+// byte of an answer over a connection that was used before. On Linux, TCP tells as well. An idle connection is silent.
+//
+// A request that was sent is never sent again by the Transport itself.
+type Transport struct {
+	http1 *http.Transport // makes all connections, and carries requests over those that aren't HTTP/2
+	http2 *http2.Transport
+
+	mu    sync.Mutex   // guards conns
+	conns []*http2Conn // the newest last
 }
 
-// CloseIdleConnections closes the connections that carry no request, HTTP/2 ones included.
-func (t *Transport) CloseIdleConnections() { t.http1.CloseIdleConnections() }
-
-// NewTransport returns an HTTP transport that keeps connections alive, verifies certificates against roots (nil: the
-// system's) and speaks TLS 1.2 or later. Share one among all clients with the same roots; it is safe for concurrent
-// use. Its CloseIdleConnections is the caller's to call in the end.
+// NewTransport returns a Transport that verifies certificates against roots (nil: the system's) and speaks TLS 1.2 or
+// later. It goes through the proxy that the environment names (HTTPS_PROXY). Share one among all clients with the same
+// roots. Its CloseIdleConnections is the caller's to call in the end.
 func NewTransport(roots *x509.CertPool) *Transport {
 	transport := cleanhttp.DefaultPooledTransport()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	transport.MaxResponseHeaderBytes = 64 << 10 // Kraken's are a few kilobytes; Go's default is 10 MB
+	t := &Transport{http1: transport, http2: &http2.Transport{MaxHeaderListSize: maxHeader, IdleConnTimeout: transport.IdleConnTimeout}}
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: setUserTimeout}
+	transport.DialContext = dialer.DialContext
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{"h2": t.adopt}
+	transport.OnProxyConnectResponse = refusedByProxy
+	transport.MaxResponseHeaderBytes = maxHeader
 	// Requests of one API key go out one at a time; more connections than this to one host come from many accounts.
 	transport.MaxIdleConnsPerHost = 16
 	transport.MaxIdleConns = 64
-	return &Transport{transport}
+	return t
 }
 
-// ParseCertificates reads a PEM bundle of CA certificates; text around the certificates is passed over. The error says
-// what is wrong with it. A bundle with anything but certificates in it, a private key above all, is an error.
-func ParseCertificates(bundle string) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	rest := []byte(bundle)
-	for found := false; ; found = true {
-		var block *pem.Block
-		block, rest = pem.Decode(rest)
-		switch {
-		case block == nil && !found:
-			return nil, errors.New("holds no PEM certificate (-----BEGIN CERTIFICATE-----)")
-		case block == nil:
-			return pool, nil
-		case block.Type != "CERTIFICATE":
-			return nil, errors.New("holds PEM that is not a certificate")
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, errors.New("holds a certificate that can't be read")
-		}
-		pool.AddCert(certificate)
+// userTimeout is how long the system lets sent data go unacknowledged before it breaks the connection, where it can.
+const userTimeout = 2 * time.Second
+
+// RoundTrip is http.RoundTripper's.
+func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx, end := context.WithCancelCause(request.Context())
+	// The order matters: whoever tries again must not find another dead connection.
+	lost := func() {
+		t.CloseIdleConnections()
+		end(errSilent)
 	}
+	var carrier *http2Conn // nil: HTTP/1.1, or none yet
+	var halfTime timer     // runs out over a used HTTP/1.1 connection
+	done := sync.OnceFunc(func() {
+		halfTime.set(nil)
+		end(nil)
+		if carrier != nil {
+			carrier.leave()
+		}
+	})
+	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			var isHTTP2 bool
+			if carrier, isHTTP2 = got.Conn.(*http2Conn); isHTTP2 {
+				go carrier.watch(ctx, lost)
+			} else if got.Reused {
+				halfTime.set(time.AfterFunc(timeLeft(ctx)/2, lost))
+			}
+		},
+		GotFirstResponseByte: func() { halfTime.set(nil) },
+	}))
+	response, err := t.send(request)
+	if err != nil {
+		if context.Cause(ctx) == errSilent {
+			err = errSilent
+		}
+		done()
+		return nil, err
+	}
+	response.Body = &body{response.Body, done}
+	return response, nil
+}
+
+func (t *Transport) send(request *http.Request) (*http.Response, error) {
+	if c := t.take(request.URL); c != nil {
+		return c.send(request)
+	}
+	return t.http1.RoundTrip(request)
+}
+
+// CloseIdleConnections closes the connections that carry no request, HTTP/2 ones included. Those that carry one take no
+// other if they are HTTP/2, and are closed in the end.
+func (t *Transport) CloseIdleConnections() {
+	t.http1.CloseIdleConnections()
+	t.mu.Lock()
+	conns := t.conns
+	t.conns = nil
+	t.mu.Unlock()
+	for _, c := range conns {
+		c.retire()
+	}
+}
+
+// body is a response's body that tells when it is closed.
+type body struct {
+	io.ReadCloser
+	done func()
+}
+
+func (b *body) Close() error {
+	defer b.done()
+	return b.ReadCloser.Close()
+}
+
+// timer is a *time.Timer that is set, or stopped by nil, from several goroutines.
+type timer struct{ atomic.Pointer[time.Timer] }
+
+func (t *timer) set(next *time.Timer) {
+	if last := t.Swap(next); last != nil {
+		last.Stop()
+	}
+}
+
+// timeLeft is the time until the context's deadline, or an hour where it has none.
+func timeLeft(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline)
+	}
+	return time.Hour
+}
+
+// proxyRefusal is the answer of a proxy that wants to connect to nobody.
+type proxyRefusal struct{ status int }
+
+func (*proxyRefusal) Error() string { return "the proxy refused to connect" }
+
+func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, response *http.Response) error {
+	if response.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &proxyRefusal{response.StatusCode}
 }
