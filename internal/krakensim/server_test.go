@@ -184,8 +184,12 @@ func TestControl(t *testing.T) {
 	assert.EqualValues(t, uint64(18446744073709551614), server.LastNonce(ExampleAPIKey))
 	done("DELETE", "key", `{"api_key":"`+ExampleAPIKey+`"}`)
 	assert.Equal(t, []string{"EAPI:Invalid key"}, call().Error)
-	done("PUT", "key", `{"api_key":"`+ExampleAPIKey+`","api_secret":"`+ExampleAPISecret+`","tier":"pro"}`)
+	done("PUT", "key", `{"api_key":"`+ExampleAPIKey+`","api_secret":"`+ExampleAPISecret+`","tier":"pro",
+		"decay_step":"2s","single_use_codes":true}`)
 	assert.Empty(t, call().Error)
+	key := server.keys[ExampleAPIKey].Key
+	assert.Equal(t, 2*time.Second, key.DecayStep)
+	assert.True(t, key.SingleUseCodes)
 	done("POST", "expire-tokens", "")
 	done("POST", "close-connections", "")
 
@@ -199,6 +203,7 @@ func TestControl(t *testing.T) {
 		{"PUT", "nonce", `{"api_key":"k"}`, "required"},
 		{"PUT", "nonce", `{"api_key":"k","nonce":"x"}`, "nonce"},
 		{"PUT", "key", `{"api_key":"k","api_secret":"?"}`, "base64"},
+		{"PUT", "key", `{"api_key":"k","api_secret":"AAAA","decay_step":"-2s"}`, "decay_step"},
 		{"DELETE", "key", `{}`, "required"},
 	} {
 		status, text := control(test.method, test.path, test.body)
