@@ -69,7 +69,7 @@ type modelStep struct {
 var modelSteps = []string{
 	"read", "read", "read", "read", "read", "read", "herd", "mint", "key info",
 	"write pair", "write pair", "write wrong pair", "write ttl", "delete", "crash", "reload", "invalidate",
-	"slow", "refuse", "hang", "lose answers", "busy", "lock out", "another user", "storage fails", "storage is slow",
+	"slow", "refuse", "hang", "lose answers", "busy", "lock out", "another user", "clock goes back", "storage fails", "storage lies", "storage is slow",
 }
 
 func drawModelStep(rt *rapid.T) modelStep {
@@ -97,6 +97,7 @@ type modelKey struct {
 	count       float64
 	steps       int64 // of its decay, taken
 	lockedUntil time.Time
+	unstored    bool                 // it was used before it was stored: such nonces are forgotten
 	flying      map[string]time.Time // requests under way, by where they go: when they began
 }
 
@@ -116,6 +117,7 @@ type world struct {
 	troubles map[string]time.Time // until when
 	foreign  bool                 // somebody else has used a key's nonces
 	asked    bool                 // Kraken itself asked to wait
+	behind   time.Duration        // how far the clock of the nonces was set back
 
 	// What may be used: the pair and place that are stored, since when, and how many writes are under way, by which others may come.
 	allowed  string
@@ -153,7 +155,14 @@ func (w *world) breaks(format string, arguments ...any) {
 }
 
 func (w *world) start() {
-	w.accounts = New(Options{Transport: func(*x509.CertPool) http.RoundTripper { return &modelTransport{world: w, life: w.crashes} }})
+	w.accounts = New(Options{
+		Transport: func(*x509.CertPool) http.RoundTripper { return &modelTransport{world: w} },
+		Clock: func() time.Time {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return time.Now().Add(-w.behind)
+		},
+	})
 }
 
 // take does what a step says. What takes time goes on by itself.
@@ -195,15 +204,24 @@ func (w *world) take(s modelStep) {
 		defer w.mu.Unlock()
 		w.foreign = true
 		key := w.keys[modelPairs[s.Pair].key]
-		key.nonce = max(key.nonce, uint64(time.Now().Add(min(s.For*3, 9*time.Minute)).UnixNano()))
+		key.nonce = max(key.nonce, uint64(time.Now().Add(2*s.For).UnixNano()))
 	case "lock out":
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.keys[modelPairs[s.Pair].key].lockedUntil = time.Now().Add(s.For)
+	case "clock goes back":
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.behind = s.For
+		for _, key := range w.keys {
+			w.foreign = w.foreign || key.unstored
+		}
 	case "storage fails":
-		w.storage.trouble(time.Now().Add(s.For), errors.New("the disk is full"), 0)
+		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), err: errors.New("the disk is full")})
+	case "storage lies":
+		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), err: errors.New("the answer was lost"), after: true})
 	case "storage is slow":
-		w.storage.trouble(time.Now().Add(s.For), nil, 3*time.Second)
+		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), delay: 3 * time.Second})
 	default:
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -338,7 +356,7 @@ func (w *world) finish() {
 		key.lockedUntil = time.Time{}
 	}
 	w.mu.Unlock()
-	w.storage.trouble(time.Time{}, nil, 0)
+	w.storage.trouble(storageTrouble{})
 	w.group.Wait()
 	time.Sleep(defaultRequestTimeout) // what hangs in the background still does
 	stored := w.stored()
@@ -398,11 +416,8 @@ func (w *world) secret(key string) string {
 	return ""
 }
 
-// modelTransport carries requests of one process life to the small Kraken.
-type modelTransport struct {
-	world *world
-	life  int
-}
+// modelTransport carries requests to the small Kraken.
+type modelTransport struct{ world *world }
 
 func (m *modelTransport) CloseIdleConnections() {}
 
@@ -423,6 +438,10 @@ func (m *modelTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.foreign = true // they may overtake each other
 	}
 	key.flying[use] = time.Now()
+	if record, _ := w.storage.InmemStorage.Get(context.Background(), keyStorage+keeper.ID(apiKey)); record == nil {
+		key.unstored = true
+		w.foreign = w.foreign || w.behind > 0
+	}
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -517,69 +536,74 @@ func (w *world) answer(key *modelKey, apiKey, use string, nonce uint64, signatur
 // modelStorage is a storage that can have troubles, and freezes when its process crashes.
 type modelStorage struct {
 	*logical.InmemStorage
-	mu     sync.Mutex
-	until  time.Time
-	err    error
-	delay  time.Duration
-	frozen bool
+	mu      sync.Mutex
+	now     storageTrouble
+	crashed bool
 }
 
-func (s *modelStorage) trouble(until time.Time, err error, delay time.Duration) {
+// storageTrouble is what a storage may have.
+type storageTrouble struct {
+	until time.Time
+	err   error
+	after bool // the error comes when all is done
+	delay time.Duration
+}
+
+func (s *modelStorage) trouble(trouble storageTrouble) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.until, s.err, s.delay = until, err, delay
+	s.now = trouble
 }
 
 func (s *modelStorage) freeze() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.frozen = true
+	s.crashed = true
 }
 
 // thaw is the storage as the next process finds it.
 func (s *modelStorage) thaw() *modelStorage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &modelStorage{InmemStorage: s.InmemStorage, until: s.until, err: s.err, delay: s.delay}
+	return &modelStorage{InmemStorage: s.InmemStorage, now: s.now}
 }
 
-func (s *modelStorage) allow(ctx context.Context) error {
+// use does something with the storage, as far as its troubles allow.
+func (s *modelStorage) use(ctx context.Context, do func() error) error {
 	s.mu.Lock()
-	now, until, err, delay := time.Now(), s.until, s.err, s.delay
+	trouble := s.now
 	s.mu.Unlock()
-	if now.Before(until) {
-		if err != nil {
-			return err
-		}
-		if err := pause(ctx, delay); err != nil {
+	if !time.Now().Before(trouble.until) {
+		trouble = storageTrouble{}
+	}
+	if trouble.err != nil && !trouble.after {
+		return trouble.err
+	}
+	if trouble.delay > 0 {
+		if err := pause(ctx, trouble.delay); err != nil {
 			return err
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.frozen {
+	if s.crashed {
 		return errors.New("this process has crashed")
 	}
-	return nil
+	return errors.Join(do(), trouble.err)
 }
 
-func (s *modelStorage) Get(ctx context.Context, key string) (*logical.StorageEntry, error) {
-	if err := s.allow(ctx); err != nil {
-		return nil, err
-	}
-	return s.InmemStorage.Get(ctx, key)
+func (s *modelStorage) Get(ctx context.Context, key string) (entry *logical.StorageEntry, err error) {
+	err = s.use(ctx, func() (err error) {
+		entry, err = s.InmemStorage.Get(ctx, key)
+		return err
+	})
+	return entry, err
 }
 
 func (s *modelStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
-	if err := s.allow(ctx); err != nil {
-		return err
-	}
-	return s.InmemStorage.Put(ctx, entry)
+	return s.use(ctx, func() error { return s.InmemStorage.Put(ctx, entry) })
 }
 
 func (s *modelStorage) Delete(ctx context.Context, key string) error {
-	if err := s.allow(ctx); err != nil {
-		return err
-	}
-	return s.InmemStorage.Delete(ctx, key)
+	return s.use(ctx, func() error { return s.InmemStorage.Delete(ctx, key) })
 }
