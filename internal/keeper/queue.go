@@ -88,6 +88,9 @@ func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 // arrive in the wrong order, so that is for calls that hang.
 const besideAfter = time.Second
 
+// besidePoll is how often a holder who tries again looks whether who went beside it has gone. Nothing wakes it, for that is rare.
+const besidePoll = 10 * time.Millisecond
+
 // tryBeside lets a waiter in the queue go beside the call under way, if that hangs in another place.
 func (k *Keeper) tryBeside(w *waiter) {
 	k.mu.Lock()
@@ -181,6 +184,9 @@ func (k *Keeper) allowed(w *waiter) (time.Duration, error) {
 	calls := 1 + k.flying // where something goes beside
 	if err := k.doom(w, now, calls); err != nil {
 		return 0, err
+	}
+	if k.holder == w && k.beside != nil {
+		return besidePoll, nil // its call has ended, and it tries again: not before that of who went beside has ended, too
 	}
 	return k.waitFor(w.use, now, calls), nil
 }
