@@ -251,6 +251,18 @@ func TestEachAccountHasItsPaths(t *testing.T) {
 	assert.False(t, ok)
 }
 
+func TestAnEntryThatCannotBeDecodedIsNotQuoted(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: "config/desk-a", Value: []byte(`{"api_secret": sesame`)}))
+		_, err := m.read("desk-a")
+		require.EqualError(t, err, `the stored config of account "desk-a" can't be decoded; delete it, then write it again`)
+		require.Equal(t, err, m.write("desk-a", pair(first, unproved)))
+		require.NoError(t, m.delete("desk-a"))
+		m.configure("desk-a")
+		m.requireAgreement("desk-a")
+	})
+}
+
 func TestAKeysRecordIsStored(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
 		store := newKeyStore(m.storage, first.APIKey)
