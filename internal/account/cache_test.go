@@ -148,8 +148,8 @@ func TestAnAccountThatIsNotReadCallsNobody(t *testing.T) {
 func TestWithoutATTLNothingIsAHit(t *testing.T) {
 	c := &cache{}
 	c.keep(Token{Value: "t", RequestedAt: time.Now().Add(time.Second), ExpiresAt: time.Now().Add(tokenLife)})
-	_, _, ok := c.hit(time.Now(), 0)
-	require.False(t, ok)
+	hit, _ := c.hit(time.Now(), 0)
+	require.Nil(t, hit)
 }
 
 func TestAnOlderTokenDoesNotTakeANewerOnesPlace(t *testing.T) {
@@ -207,6 +207,7 @@ func TestALookThatCameTooEarlyFindsTheTokenAllTheSame(t *testing.T) {
 			require.NoError(t, flight.err)
 			require.Equal(t, look.calls == 1, flight.token.Cached)
 			require.Equal(t, look.calls, m.calls())
+			require.Zero(t, c.hits.Load(), "nobody was handed one")
 		}
 	})
 }

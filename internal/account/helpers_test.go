@@ -160,7 +160,7 @@ type fields = map[string]any
 
 // pair is what a write of a key pair gives, and more.
 func pair(key krakensim.Key, more ...fields) fields {
-	given := fields{FieldAPIKey: key.APIKey, FieldAPISecret: key.APISecret, FieldTier: "none"}
+	given := fields{FieldAPIKey: key.APIKey, FieldAPISecret: key.APISecret, FieldAPIURL: kraken.DefaultURL, FieldTier: "none"}
 	for _, m := range more {
 		maps.Copy(given, m)
 	}
