@@ -120,7 +120,7 @@ func (a *Account) mint(ctx context.Context) (Token, error) {
 	switch {
 	case err == nil:
 		a.minted(ctx)
-	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, ErrClosed):
+	case a.current.Err() != nil, errors.Is(ctx.Err(), context.Canceled), errors.Is(err, ErrClosed):
 		// The reader went away, or the account or the mount did. That is no failure.
 	default:
 		a.failed(ctx, err)

@@ -320,12 +320,12 @@ func (as *Accounts) Close() {
 		}
 	}
 	as.mu.Unlock()
+	for _, a := range running { // before their calls are cut off, which would be failures of theirs
+		a.giveUp()
+	}
 	as.end(ErrClosed)
 	if first {
 		as.keepers.Close()
-	}
-	for _, a := range running {
-		a.giveUp()
 	}
 	as.work.Wait()
 }
