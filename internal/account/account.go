@@ -26,14 +26,14 @@ type Account struct {
 	keeper    *keeper.Keeper
 	transport *transport
 	client    *kraken.Client
-	uses      keeper.Use // what the config brings to a call, but for the method
+	uses      keeper.Use // what the config brings to a call, but for the method and the wire
 
 	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
 	current context.Context
 	retire  context.CancelCauseFunc
-	// wire ends what is on its way to Kraken: with the mount, or when it goes to the wrong place.
-	wire context.Context
-	cut  context.CancelFunc
+	// wrong ends, by cut, when it turns out that what is on its way to Kraken goes to the wrong place.
+	wrong context.Context
+	cut   context.CancelFunc
 
 	cache cache
 	meter *meter
@@ -70,8 +70,8 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 		Now:          time.Now,
 	}
 	a.current, a.retire = context.WithCancelCause(as.lifetime)
-	a.wire, a.cut = context.WithCancel(as.lifetime)
-	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, Wire: a.wire}
+	a.wrong, a.cut = context.WithCancel(context.Background())
+	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes}
 	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) { return a.mint(a.current) }
 	return a, nil
 }
@@ -81,6 +81,13 @@ func (a *Account) giveUp() {
 	a.retire(errReplaced)
 	a.transport.release()
 	a.all.keepers.Release(a.keeper)
+}
+
+// wire is the context of what is sent to Kraken: it ends with the mount, or when that goes to the wrong place. It must be given up.
+func (a *Account) wire() (wire context.Context, giveUp func()) {
+	wire, cancel := context.WithCancel(a.all.lifetime)
+	stop := context.AfterFunc(a.wrong, cancel)
+	return wire, func() { stop(); cancel() }
 }
 
 // use is what the account's config brings to a call.

@@ -34,6 +34,9 @@ const leastCallTime = 100 * time.Millisecond
 func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, a.config.Load().timeout())
 	defer cancel()
+	wire, giveUp := a.wire()
+	defer giveUp()
+	use.Wire = wire
 	call = a.transport.holding(call)
 	pauses := backoff.ExponentialBackOff{
 		InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: pauseGrowth, RandomizationFactor: pauseJitter,
