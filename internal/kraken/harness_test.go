@@ -2,6 +2,7 @@ package kraken
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -114,15 +115,21 @@ func newCertificate(t testing.TB, change func(*x509.Certificate)) (tls.Certifica
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
+// noHTTP2 is an http.Server's TLSNextProto.
+var noHTTP2 = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+
 // network is a network in memory, for a bubble of testing/synctest, with one server at https://kraken.test. It counts what
 // goes over it, and its connections can die as behind a middlebox that has forgotten them.
 type network struct {
 	dials  atomic.Int64
 	bytes  atomic.Int64 // in both directions
+	open   atomic.Int64 // connections, at the client's end
 	accept chan net.Conn
 	closed chan struct{}
 	age    atomic.Int64 // connections of a lower age are dead
 	hang   atomic.Bool  // no new ones come about
+	mu     sync.Mutex
+	far    []net.Conn // the server's ends
 }
 
 // startNetwork serves by a handler over HTTP/2, or over HTTP/1.1.
@@ -131,7 +138,7 @@ func startNetwork(t *testing.T, isHTTP2 bool, handler http.HandlerFunc) (*networ
 	n, client, certificate := newNetwork(t)
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}}
 	if !isHTTP2 {
-		server.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+		server.TLSNextProto = noHTTP2
 	}
 	go func() { _ = server.ServeTLS(n, "", "") }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -141,6 +148,7 @@ func startNetwork(t *testing.T, isHTTP2 bool, handler http.HandlerFunc) (*networ
 // newNetwork is a network whose server is the caller's: the network is its listener.
 func newNetwork(t *testing.T) (*network, *Client, tls.Certificate) {
 	t.Helper()
+	t.Cleanup(func() { time.Sleep(time.Minute) }) // the last one: a bubble's time ends with its test
 	n := &network{accept: make(chan net.Conn), closed: make(chan struct{})}
 	certificate, roots := newCertificate(t, nil)
 	transport := NewTransport(roots)
@@ -151,6 +159,15 @@ func newNetwork(t *testing.T) (*network, *Client, tls.Certificate) {
 // swallow has all connections that exist go dead.
 func (n *network) swallow() { n.age.Store(n.dials.Load()) }
 
+// hangUp closes all connections at the server's end.
+func (n *network) hangUp() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, connection := range n.far {
+		_ = connection.Close()
+	}
+}
+
 func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	age := n.dials.Add(1)
 	if n.hang.Load() {
@@ -159,8 +176,12 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 	near, far := net.Pipe()
 	select {
-	case n.accept <- far:
-		return &wire{near, n, age}, nil
+	case n.accept <- buffer(far):
+		n.open.Add(1)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.far = append(n.far, far)
+		return &wire{buffer(near), n, age, sync.OnceFunc(func() { n.open.Add(-1) })}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -178,11 +199,65 @@ func (n *network) Accept() (net.Conn, error) {
 func (n *network) Close() error   { close(n.closed); return nil }
 func (n *network) Addr() net.Addr { return &net.TCPAddr{} }
 
+// buffered is an end of a net.Pipe that takes what is written before the other end reads it, as sockets do.
+type buffered struct {
+	net.Conn
+	queue  chan []byte
+	closed chan struct{}
+	close  func()
+}
+
+func buffer(connection net.Conn) *buffered {
+	b := &buffered{Conn: connection, queue: make(chan []byte, 1000), closed: make(chan struct{})}
+	b.close = sync.OnceFunc(func() {
+		_ = connection.SetReadDeadline(time.Now())
+		_ = connection.SetWriteDeadline(time.Now().Add(time.Second)) // for what is still in the queue
+		close(b.closed)
+	})
+	go func() {
+		defer connection.Close()
+		for {
+			select {
+			case p := <-b.queue:
+				_, _ = connection.Write(p)
+				continue
+			default:
+			}
+			select {
+			case p := <-b.queue:
+				_, _ = connection.Write(p)
+			case <-b.closed:
+				return
+			}
+		}
+	}()
+	return b
+}
+
+func (b *buffered) Close() error                     { b.close(); return nil }
+func (b *buffered) SetDeadline(at time.Time) error   { return b.SetReadDeadline(at) }
+func (b *buffered) SetWriteDeadline(time.Time) error { return nil }
+
+func (b *buffered) Write(p []byte) (int, error) {
+	select {
+	case <-b.closed:
+		return 0, net.ErrClosed
+	case b.queue <- bytes.Clone(p):
+		return len(p), nil
+	}
+}
+
 // wire is the client's end of a connection.
 type wire struct {
 	net.Conn
 	network *network
 	age     int64
+	closed  func()
+}
+
+func (w *wire) Close() error {
+	w.closed()
+	return w.Conn.Close()
 }
 
 func (w *wire) dead() bool { return w.age <= w.network.age.Load() }

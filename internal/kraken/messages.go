@@ -107,11 +107,11 @@ func throttledFor(message string, now time.Time) time.Duration {
 	if !ok {
 		return 0
 	}
-	seconds, err := strconv.ParseInt(until, 10, 64)
+	seconds, err := strconv.ParseUint(until, 10, 40) // to the year 36812
 	if err != nil {
 		return 0
 	}
-	return boundRetryAfter(time.Unix(seconds, 0).Sub(now))
+	return boundRetryAfter(time.Unix(int64(seconds), 0).Sub(now))
 }
 
 // cleanMessage makes a string from outside fit for a message and a log line: control characters,
