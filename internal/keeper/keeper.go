@@ -208,7 +208,7 @@ func (k *Keeper) proofFailed() {
 func (k *Keeper) SetTier(tier string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.counter.setTier(tier)
+	k.counter.setTier(tier, time.Now())
 }
 
 // The methods below need k.mu.
