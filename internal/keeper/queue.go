@@ -70,17 +70,14 @@ func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 	for {
 		select {
 		case err := <-w.turn:
-			if err != nil {
-				return nil, err
-			}
-			return w, nil
+			return w, err
 		case <-look:
 			k.tryBeside(w)
 			continue
 		case <-tooLate:
 		case <-ctx.Done():
 		}
-		return nil, k.leave(w)
+		return w, k.leave(w)
 	}
 }
 
@@ -126,13 +123,14 @@ func (k *Keeper) enter(w *waiter) error {
 	return nil
 }
 
-// leave is for a waiter whose time is over, or whose caller has gone, before the turn came. It tells why.
+// leave is for a waiter whose time is over, or whose caller has gone, before the turn came. It tells why, or returns nil if the turn has come all
+// the same and can be used.
 func (k *Keeper) leave(w *waiter) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	select {
-	case err := <-w.turn: // it has come all the same
-		if err != nil {
+	case err := <-w.turn:
+		if err != nil || w.ctx.Err() == nil {
 			return err
 		}
 		k.pass(w)
