@@ -140,15 +140,7 @@ func (k *Keeper) leave(w *waiter) error {
 	if err := w.over(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	now := time.Now()
-	if k.waitFor(w.use, now, 1) > 0 {
-		return k.refuse(w.use, now, 1+k.ahead())
-	}
-	// Were there answers, or something that held up those before it, then too many asked at once; was there none, then Kraken is the cause.
-	if k.answered != w.answered || w.waited {
-		return held(k.callTime(), errTooMany)
-	}
-	return &kraken.Error{Kind: kraken.KindTimeout, Detail: "no answer in time: an earlier call with this API key is still unanswered"}
+	return k.late(w, time.Now())
 }
 
 // giveTurn gives the turn to the next in the queue.
@@ -219,18 +211,35 @@ func (k *Keeper) grant(w *waiter, now time.Time) {
 	w.turn <- nil
 }
 
-// pass takes the turn from a waiter and gives it to the next.
+// pass takes the turn from a waiter and gives it to the next whose call still fits.
 func (k *Keeper) pass(w *waiter) {
 	if k.holder == w {
 		k.holder = nil
 	} else {
 		k.beside = nil
 	}
-	if len(k.queue) > 0 && k.free() {
+	now := time.Now()
+	for k.free() && len(k.queue) > 0 {
 		next := k.queue[0]
 		k.queue = slices.Delete(k.queue, 0, 1)
-		k.grant(next, time.Now())
+		if next.fits(now, k.callTime()) {
+			k.grant(next, now)
+		} else {
+			next.turn <- k.late(next, now)
+		}
 	}
+}
+
+// late is the answer to a waiter whose turn didn't come in time.
+func (k *Keeper) late(w *waiter, now time.Time) error {
+	if k.waitFor(w.use, now, 1) > 0 {
+		return k.refuse(w.use, now, 1+k.ahead())
+	}
+	// Were there answers, or something that held up those before it, then too many asked at once; was there none, then Kraken is the cause.
+	if k.answered != w.answered || w.waited {
+		return held(k.callTime(), errTooMany)
+	}
+	return &kraken.Error{Kind: kraken.KindTimeout, Detail: "no answer in time: an earlier call with this API key is still unanswered"}
 }
 
 // sweep answers all in the queue whose call won't be made. It is called after each answer. A waiter who will have to wait longer than it can is
