@@ -60,10 +60,10 @@ type Keeper struct {
 	log   hclog.Logger
 
 	proving chan struct{} // holds an element while a proof is made: one at a time
+	closed  chan struct{} // closed by close
 
 	// mu guards all below. It is never held over I/O or a call.
 	mu       sync.Mutex
-	closed   bool
 	record   record
 	nonces   nonces
 	counter  counter
@@ -103,6 +103,8 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 		case k.proving <- struct{}{}:
 		case <-ctx.Done():
 			return ended(ctx)
+		case <-k.closed:
+			return ErrClosed
 		}
 		defer func() {
 			if err != nil {
@@ -149,7 +151,7 @@ func (k *Keeper) ask(w *waiter, call Call) (err error) {
 func (k *Keeper) begin(w *waiter) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := w.over(); err != nil {
+	if err := k.over(w); err != nil {
 		return err
 	}
 	w.began = time.Now()

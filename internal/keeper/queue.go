@@ -137,7 +137,7 @@ func (k *Keeper) leave(w *waiter) error {
 	default:
 		k.queue = slices.DeleteFunc(k.queue, func(other *waiter) bool { return other == w })
 	}
-	if err := w.over(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := k.over(w); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return k.late(w, time.Now())
@@ -161,6 +161,7 @@ func (k *Keeper) waitUntilAllowed(w *waiter) error {
 		select {
 		case <-timer.C:
 		case <-w.ctx.Done():
+		case <-k.closed:
 		}
 		timer.Stop()
 	}
@@ -263,10 +264,7 @@ func (k *Keeper) sweep(now time.Time) {
 
 // doom is the answer to a waiter whose call won't be made, given that it is the last of so many calls; nil if it may be.
 func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
-	if k.closed {
-		return ErrClosed
-	}
-	if err := w.over(); err != nil {
+	if err := k.over(w); err != nil {
 		return err
 	}
 	if r := k.refusals.remembered(w.use, now); r != nil {
@@ -317,7 +315,12 @@ func (k *Keeper) callTime() time.Duration {
 }
 
 // over is why no call begins any more for the waiter; nil: it may.
-func (w *waiter) over() error {
+func (k *Keeper) over(w *waiter) error {
+	select {
+	case <-k.closed:
+		return ErrClosed
+	default:
+	}
 	switch {
 	case w.ctx.Err() != nil:
 		return ended(w.ctx)
