@@ -1,0 +1,90 @@
+package keeper
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+)
+
+// fakeVerifier takes a one-time code once, if it is told to, and tells what it refuses.
+type fakeVerifier struct {
+	single bool
+	last   int64
+	kind   kraken.Kind
+}
+
+func (v *fakeVerifier) answer(int) error {
+	now := time.Now().Unix() / 30
+	if v.single && now <= v.last {
+		return failed(v.kind)
+	}
+	v.last = now
+	return nil
+}
+
+var codeUse = Use{Credentials: Fingerprint{1}, Upstream: tokenUse.Upstream, Method: tokenUse.Method, Codes: 30 * time.Second}
+
+// Those in the queue each need a code of their own, and are told so as soon as an answer shows it.
+func TestThoseWhoWaitForCodesAreToldWhen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &fakeVerifier{single: true, kind: kraken.KindInvalidSignature}
+		b := newBench(t, &fakeKraken{answer: v.answer, latency: fixed(time.Second)})
+		require.NoError(t, b.do(codeUse, time.Second+1))
+		require.NoError(t, b.do(codeUse, time.Minute))
+		time.Sleep(30 * time.Second) // a code is due
+		answers := make([]<-chan error, 4)
+		for i := range answers {
+			answers[i] = b.begin(within(t, 40*time.Second), codeUse, b.kraken.call)
+		}
+		began := time.Now()
+		require.NoError(t, <-answers[0])
+		for _, answer := range answers[2:] {
+			require.Equal(t, 58*time.Second, requireHeld(t, <-answer).Wait, "one is before it")
+			require.Equal(t, time.Second, time.Since(began))
+		}
+		require.NoError(t, <-answers[1])
+	})
+}
+
+func TestCodesTellHowLongSoManyCallsTake(t *testing.T) {
+	second := time.Second
+	at := func(seconds int64) time.Time { return time.Unix(30*1000+seconds, 0) }
+	cases := map[string]struct {
+		sent  int64
+		now   int64
+		calls int
+		want  time.Duration
+	}{
+		"none sent, one call":             {0, 10, 1, 0},
+		"none sent, two calls":            {0, 10, 2, 20 * second},
+		"sent before, one call":           {999, 10, 1, 0},
+		"sent before, three calls":        {999, 10, 3, 50 * second},
+		"sent in this step, one call":     {1000, 10, 1, 20 * second},
+		"sent in this step, two calls":    {1000, 10, 2, 50 * second},
+		"the clock was set back since":    {1001, 10, 1, 50 * second},
+		"at the very beginning of a step": {999, 0, 1, 0},
+		"at the very end of a step":       {1000, 29, 1, second},
+		"when what was sent is just over": {999, 0, 2, 30 * second},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			known := codes{sent: c.sent, singleUntil: at(c.now).Add(1)}
+			require.Equal(t, c.want, known.wait(codeUse, at(c.now), c.calls))
+			require.Zero(t, known.wait(tokenUse, at(c.now), c.calls), "of a use without codes")
+			known.singleUntil = at(c.now)
+			require.Zero(t, known.wait(codeUse, at(c.now), c.calls), "once it is forgotten")
+		})
+	}
+	known := codes{}
+	require.False(t, known.wasSent(tokenUse, at(0)))
+	require.Zero(t, known.sent)
+	require.False(t, known.wasSent(codeUse, at(0)))
+	require.True(t, known.wasSent(codeUse, at(29)))
+	require.False(t, known.wasSent(codeUse, at(30)))
+	require.True(t, known.wasSent(codeUse, at(0)))
+	require.EqualValues(t, 1001, known.sent)
+}
