@@ -30,7 +30,7 @@ type Use struct {
 	Proof bool
 	// Beside is a Proof by which somebody mends where the key's requests go: it doesn't wait for a call that hangs at another upstream.
 	Beside bool
-	// Longest is how long one call may take; 0: until the deadline of the context.
+	// Longest is how long the turn may be held, with all waits and tries; 0: until the deadline of the context.
 	Longest time.Duration
 	// Codes is how often the one-time code changes that goes with the call; 0: there is none.
 	Codes time.Duration
@@ -90,7 +90,8 @@ type Keeper struct {
 }
 
 // Do makes a call when it may be made. The calls of a key are made one at a time, in the order in which their callers came. Waits end with ctx, and
-// are only begun if they leave time for the call before ctx's deadline. The tries of one caller bring the same ctx.
+// are only begun if they leave time for the call before ctx's deadline. The tries of one caller bring the same ctx, and it must end when the caller gives
+// up: until then nobody else finds out whether an outage is over.
 //
 // An invalid nonce is answered by another one, further ahead each time, before any other call is made. An [*AheadError] means that
 // nothing helped.
