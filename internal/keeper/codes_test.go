@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,105 @@ func (v *fakeVerifier) answer(int) error {
 }
 
 var codeUse = Use{Credentials: Fingerprint{1}, Upstream: tokenUse.Upstream, Method: tokenUse.Method, Codes: 30 * time.Second}
+
+func TestCodesAreSentAgainWhileNobodyMinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{answer: (&fakeVerifier{}).answer})
+		for range 100 {
+			require.NoError(t, b.do(codeUse, time.Second))
+		}
+	})
+}
+
+func TestCodeThatIsTakenOnceIsWaitedFor(t *testing.T) {
+	for _, kind := range []kraken.Kind{kraken.KindInvalidKey, kraken.KindInvalidSignature, kraken.KindPermissionDenied} {
+		t.Run(kind.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, &fakeKraken{answer: (&fakeVerifier{single: true, kind: kind}).answer})
+				time.Sleep(10 * time.Second)
+				require.NoError(t, b.do(codeUse, time.Second))
+				began := time.Now()
+				require.NoError(t, b.do(codeUse, 30*time.Second), "the next code is waited for where there is time")
+				require.Equal(t, 20*time.Second, time.Since(began))
+				require.Equal(t, 3, b.kraken.calls, "one refusal shows it")
+
+				time.Sleep(10 * time.Second)
+				held := requireHeld(t, b.do(codeUse, 10*time.Second))
+				require.Equal(t, errCodeTaken, held.Cause)
+				require.Equal(t, 20*time.Second, held.Wait, "else it is told when it is due")
+				require.NoError(t, b.Do(t.Context(), tokenUse, func(context.Context, uint64) error { return nil }), "a call without a code goes at once")
+				require.Zero(t, b.Status(codeUse).HeldUntil, "and nothing is a refusal")
+				time.Sleep(held.Wait - 1)
+				requireHeld(t, b.do(codeUse, 0+leastCallTime))
+				time.Sleep(1)
+				require.NoError(t, b.do(codeUse, time.Second))
+				require.Equal(t, 4, b.kraken.calls)
+			})
+		})
+	}
+}
+
+func TestCodeThatWasNotSentBeforeIsRefusedForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{answer: from(2, failed(kraken.KindInvalidSignature))})
+		require.NoError(t, b.do(codeUse, time.Second))
+		time.Sleep(30 * time.Second)
+		require.False(t, NotAsked(b.do(codeUse, time.Minute)))
+		requireRemembered(t, b.do(codeUse, time.Minute))
+		require.Equal(t, 2, b.kraken.calls)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{answer: from(2, failed(kraken.KindInvalidSignature))})
+		require.NoError(t, b.do(codeUse, time.Second))
+		require.False(t, NotAsked(b.do(codeUse, time.Minute)), "the next code is refused as well")
+		require.Equal(t, 3, b.kraken.calls)
+		requireRemembered(t, b.do(codeUse, time.Minute))
+	})
+}
+
+func TestOtherAnswersSayNothingAboutACodeSentTwice(t *testing.T) {
+	for _, kind := range []kraken.Kind{kraken.KindAccountRefused, kraken.KindUnexpected, kraken.KindBlocked} {
+		t.Run(kind.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, &fakeKraken{answer: from(2, failed(kind))})
+				require.NoError(t, b.do(codeUse, time.Second))
+				requireKind(t, kind, b.do(codeUse, time.Minute))
+				requireRemembered(t, b.do(codeUse, time.Minute))
+			})
+		})
+	}
+}
+
+func TestCodeThatSurelyWasNotSentIsStillGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &fakeVerifier{single: true, kind: kraken.KindInvalidSignature}
+		b := newBench(t, &fakeKraken{answer: v.answer})
+		require.NoError(t, b.do(codeUse, time.Second))
+		require.NoError(t, b.do(codeUse, time.Minute))
+		time.Sleep(30 * time.Second)
+		b.kraken.answer = always(unsent(kraken.KindUnavailable))
+		requireKind(t, kraken.KindUnavailable, b.do(codeUse, time.Second))
+		b.kraken.answer = v.answer
+		require.NoError(t, b.do(codeUse, time.Second))
+	})
+}
+
+func TestSingleUseIsForgottenAfterAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &fakeVerifier{single: true, kind: kraken.KindInvalidSignature}
+		b := newBench(t, &fakeKraken{answer: v.answer})
+		require.NoError(t, b.do(codeUse, time.Second))
+		began := time.Now()
+		require.NoError(t, b.do(codeUse, time.Minute))
+		v.single = false
+		time.Sleep(singleUseMemory - time.Since(began) - 1)
+		require.NoError(t, b.do(codeUse, time.Second))
+		requireHeld(t, b.do(codeUse, leastCallTime))
+		time.Sleep(1)
+		require.NoError(t, b.do(codeUse, time.Second))
+		require.NoError(t, b.do(codeUse, time.Second))
+	})
+}
 
 // Those in the queue each need a code of their own, and are told so as soon as an answer shows it.
 func TestThoseWhoWaitForCodesAreToldWhen(t *testing.T) {
