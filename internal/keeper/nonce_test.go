@@ -87,7 +87,7 @@ func TestKeyWhoseLastNonceIsAhead(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 				k := &fakeKraken{checksNonces: true, lastNonce: nanoseconds(time.Now().Add(c.ahead)), latency: fixed(100 * time.Millisecond)}
 				b := newBench(t, k)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				began := time.Now()
 				require.NoError(t, b.read(10*time.Second), "the first read gets its token")
 				require.Equal(t, c.refused, k.refusedNonces)
@@ -251,6 +251,15 @@ func TestProofOfAKeyThatIsNotStoredLeavesNoAdvanceBehind(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestProofThatDidNotAdvanceLeavesItsNonceUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBenchOver(t, &fakeKraken{answer: first(unsent(kraken.KindUnavailable))}, &fakeStore{})
+		require.Error(t, b.do(proof(tokenUse), time.Second))
+		require.NoError(t, b.do(proof(tokenUse), time.Second))
+		require.Equal(t, nanoseconds(time.Now())+1, b.kraken.nonces[1], "at the same instant")
+	})
 }
 
 func TestProofOfAStoredKeyKeepsItsAdvance(t *testing.T) {
