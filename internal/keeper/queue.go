@@ -188,7 +188,7 @@ func (k *Keeper) allowed(w *waiter) (time.Duration, error) {
 	if k.holder == w && k.beside != nil {
 		return besidePoll, nil // its call has ended, and it tries again: not before that of who went beside has ended, too
 	}
-	return k.waitFor(w.use, now, calls), nil
+	return max(k.waitFor(w.use, now, calls), k.pacedUntil.Sub(now)), nil
 }
 
 // leastTime is callTime, for who doesn't have k.mu.
