@@ -127,9 +127,7 @@ func TestAPIKeyInfoOfNonsense(t *testing.T) {
 func TestWhetherARequestMayHaveBeenSent(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	distrusted := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(distrusted.Close)
-	distrusted.Config.ErrorLog = nil
+	distrusted := distrustedServer(t)
 	dropping := startRawServer(t, func(_ *rawServer, c net.Conn) { _ = c.Close() })
 	cutting := startRawServer(t, func(_ *rawServer, c net.Conn) {
 		say(c, httpAnswer("200 OK", "", goodAnswer)[:100])
@@ -209,6 +207,7 @@ func TestDeadlinesAndCancelledCalls(t *testing.T) {
 					n, client := startNetwork(t, isHTTP2, func(_ http.ResponseWriter, r *http.Request) {
 						_, _ = io.Copy(io.Discard, r.Body)
 						<-r.Context().Done()
+						panic(http.ErrAbortHandler) // without an answer
 					})
 					n.hang.Store(test.noDial)
 					ctx, cancel := test.ends(t.Context())

@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -68,6 +69,16 @@ func requireError(t testing.TB, err error, kind Kind, sent bool) *Error {
 func answering(t testing.TB, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// distrustedServer is one whose certificate nobody has signed.
+func distrustedServer(t testing.TB) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
 }
@@ -242,7 +253,8 @@ func (b *buffered) Write(p []byte) (int, error) {
 	select {
 	case <-b.closed:
 		return 0, net.ErrClosed
-	case b.queue <- bytes.Clone(p):
+	default:
+		b.queue <- bytes.Clone(p) // it has room
 		return len(p), nil
 	}
 }
@@ -280,49 +292,56 @@ func (w *wire) Write(p []byte) (int, error) {
 	return w.Conn.Write(p)
 }
 
-// serveFrames serves a network by HTTP/2 frames that answer makes by hand. It is called with all frames but settings.
-func serveFrames(t *testing.T, n *network, certificate tls.Certificate, settings []http2.Setting, answer func(*http2.Framer, http2.Frame)) {
+// frames is a connection at the server's end, to be answered by hand. It is safe for concurrent use.
+type frames struct {
+	mu     sync.Mutex
+	framer *http2.Framer
+}
+
+func (f *frames) write(write func(*http2.Framer) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_ = write(f.framer)
+}
+
+// answer gives the good answer to a request of which the frame is the last, after a time, and answers a ping at once.
+func (f *frames) answer(frame http2.Frame, wait time.Duration) {
+	switch frame := frame.(type) {
+	case *http2.PingFrame:
+		f.write(func(framer *http2.Framer) error { return framer.WritePing(true, frame.Data) })
+	case *http2.DataFrame:
+		stream := frame.StreamID
+		time.AfterFunc(wait, func() {
+			f.write(func(framer *http2.Framer) error {
+				ok := http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true} // status 200
+				return errors.Join(framer.WriteHeaders(ok), framer.WriteData(stream, true, []byte(goodAnswer)))
+			})
+		})
+	}
+}
+
+// serveFrames serves a network by HTTP/2 frames made by hand. serve is called with all frames but settings.
+func serveFrames(t *testing.T, n *network, certificate tls.Certificate, settings []http2.Setting, serve func(*frames, http2.Frame)) {
 	t.Helper()
-	serve := func(connection net.Conn) {
+	serveOne := func(connection net.Conn) {
 		defer connection.Close()
 		if _, err := io.ReadFull(connection, make([]byte, len(http2.ClientPreface))); err != nil {
 			return
 		}
-		framer := http2.NewFramer(connection, connection)
-		_ = framer.WriteSettings(settings...)
-		for {
-			frame, err := framer.ReadFrame()
-			if err != nil {
-				return
-			}
+		f := &frames{framer: http2.NewFramer(connection, connection)}
+		f.write(func(framer *http2.Framer) error { return framer.WriteSettings(settings...) })
+		for frame, err := f.framer.ReadFrame(); err == nil; frame, err = f.framer.ReadFrame() {
 			if _, ok := frame.(*http2.SettingsFrame); !ok {
-				answer(framer, frame)
+				serve(f, frame)
 			}
 		}
 	}
 	go func() {
-		for {
-			connection, err := n.Accept()
-			if err != nil {
-				return
-			}
-			go serve(tls.Server(connection, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}))
+		for connection, err := n.Accept(); err == nil; connection, err = n.Accept() {
+			go serveOne(tls.Server(connection, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}))
 		}
 	}()
 	t.Cleanup(func() { _ = n.Close() })
-}
-
-// answerFrames is the good answer to a request of which the frame is the last, and the answer to a ping.
-func answerFrames(framer *http2.Framer, frame http2.Frame) {
-	switch frame := frame.(type) {
-	case *http2.PingFrame:
-		_ = framer.WritePing(true, frame.Data)
-	case *http2.DataFrame:
-		if frame.StreamEnded() {
-			_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: frame.StreamID, BlockFragment: []byte{0x88}, EndHeaders: true}) // status 200
-			_ = framer.WriteData(frame.StreamID, true, []byte(goodAnswer))
-		}
-	}
 }
 
 // rawServer speaks HTTP/1.1 by hand, as no library lets it: answer has the connection after each request.
