@@ -247,27 +247,6 @@ func TestAConnectionThatWasClosedWhileIdleCostsNoError(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
-	elsewhere := startRawServer(t, always(httpAnswer("200 OK", "", goodAnswer)))
-	for _, status := range []string{"300 Multiple Choices", "301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"} {
-		for name, target := range map[string]string{
-			"elsewhere": elsewhere.url + "/0/private/GetWebSocketsToken",
-			"to itself": "/0/private/GetWebSocketsToken",
-			"nowhere":   "sesame://",
-		} {
-			t.Run(status+" "+name, func(t *testing.T) {
-				server := startRawServer(t, always(httpAnswer(status, "Location: "+target+"\r\nRefresh: 0; url="+target+"\r\n", "")))
-				_, err := plainClient(t, server.url).GetWebSocketsToken(t.Context(), testNonce)
-				requireError(t, err, KindNonsense, true)
-				assert.Contains(t, err.Error(), "redirects (HTTP "+status[:3]+")")
-				assert.NotContains(t, err.Error(), target, "nothing of the answer")
-				assert.EqualValues(t, 1, server.requests.Load())
-			})
-		}
-	}
-	assert.Zero(t, elsewhere.requests.Load(), "a signed request went elsewhere")
-}
-
 // TestAHostileAnswerHarmsNoLaterOne: after each way to break a connection, the next call gets a good answer.
 func TestAHostileAnswerHarmsNoLaterOne(t *testing.T) {
 	good := httpAnswer("200 OK", "", goodAnswer)
