@@ -55,6 +55,16 @@ fuzz: ## Each fuzz target for FUZZTIME (30s), one after the other; their corpora
 			(set -x; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(FUZZTIME)" "$$package"); \
 		done; \
 	done
+	@$(MAKE) --no-print-directory model
+
+RUNS ?= 200000
+.PHONY: model
+model: ## The model test for RUNS (200000) drawn plans; make unit has 2000
+	go test -count=1 -timeout 0 -run '^TestModel$$' ./internal/account -rapid.checks=$(RUNS)
+
+.PHONY: planted
+planted: ## Plant a bug for each thing that the model test looks for, and see it found
+	PLANTED=1 go test -count=1 -timeout 0 -run '^TestModelFindsPlantedBugs$$' -v ./internal/account
 
 SOAKTIME ?= 10m
 .PHONY: soak

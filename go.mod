@@ -20,6 +20,7 @@ require (
 	golang.org/x/sys v0.42.0
 	golang.org/x/time v0.16.0
 	google.golang.org/grpc v1.79.3
+	pgregory.net/rapid v1.3.0
 )
 
 require (

@@ -41,8 +41,8 @@ It misbehaves on request, at the paths under control_url. To try an outage:
   curl -X POST $control_url'expire-tokens'
 
 The other parts of a misbehaviour are header, body, content_type, oversize,
-drop, truncate, refuse and process. Whoever can reach the listener can use these
-paths.
+drop, truncate, reset, go_away, refuse and process. Whoever can reach the
+listener can use these paths.
 
 Flags:
 `

@@ -71,7 +71,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 	}
 	a.current, a.retire = context.WithCancelCause(as.lifetime)
 	a.wrong, a.cut = context.WithCancel(context.Background())
-	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes}
+	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current}
 	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) { return a.mint(a.current) }
 	return a, nil
 }

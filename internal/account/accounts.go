@@ -98,7 +98,10 @@ func (as *Accounts) Token(ctx context.Context, storage logical.Storage, name str
 		token, err = a.token(ctx)
 		return err
 	})
-	return token, err
+	if err != nil {
+		return Token{}, err // not that of an account that was replaced meanwhile
+	}
+	return token, nil
 }
 
 // Mint is a new token of an account, past its cache. It becomes the cached one.
@@ -107,7 +110,10 @@ func (as *Accounts) Mint(ctx context.Context, storage logical.Storage, name stri
 		token, err = a.freshToken(ctx)
 		return err
 	})
-	return token, err
+	if err != nil {
+		return Token{}, err
+	}
+	return token, nil
 }
 
 // KeyInfo is what Kraken says of an account's API key, field by field.
@@ -151,8 +157,11 @@ func (as *Accounts) on(ctx context.Context, storage logical.Storage, name string
 			return err
 		}
 		err = a.whileCurrent(ctx, began, ask)
-		if a.current.Err() == nil || ctx.Err() != nil {
+		switch {
+		case a.current.Err() == nil:
 			return err
+		case ctx.Err() != nil:
+			return ended(ctx)
 		}
 	}
 }

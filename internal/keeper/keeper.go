@@ -28,12 +28,15 @@ type Use struct {
 	// Proof is a call that finds out whether credentials are good, before anybody uses them. It is made although reads were refused lately, and teaches
 	// nothing about the upstream, for it may be the credentials' writer that is in the wrong place.
 	Proof bool
-	// Beside is a Proof by which somebody mends where the key's requests go: it doesn't wait for a call that is under way to another upstream.
+	// Beside is a Proof by which somebody mends where the key's requests go: it doesn't wait for a call that hangs at another upstream.
 	Beside bool
 	// Longest is how long one call may take; 0: until the deadline of the context.
 	Longest time.Duration
 	// Codes is how often the one-time code changes that goes with the call; 0: there is none.
 	Codes time.Duration
+	// While ends what the call is made for: no call begins once it is done, and its cause is the answer. nil: nothing does. Who waits is woken by the end
+	// of its own context, not by this.
+	While context.Context
 	// Wire ends the call itself, once it is made. nil: nothing does but its deadline.
 	Wire context.Context
 }
@@ -70,6 +73,7 @@ type Keeper struct {
 
 	queue    []*waiter // in the order of their coming; nobody who has the turn is in it
 	holder   *waiter   // who has the turn; nil: nobody
+	beside   *waiter   // who goes beside the holder; nil: nobody
 	flying   int       // calls under way: the holder's, and perhaps one beside
 	upstream string    // where the holder's call goes, while it is under way
 
@@ -113,6 +117,7 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 	}
 	defer k.giveTurn(w)
 	for {
+		w.again = false
 		if err := k.waitUntilAllowed(w); err != nil {
 			return err
 		}
@@ -130,8 +135,8 @@ func (k *Keeper) ask(w *waiter, call Call) (err error) {
 	if err != nil {
 		return storeError(wire, err)
 	}
-	if !k.begin(w) {
-		return ended(w.ctx)
+	if err := k.begin(w); err != nil {
+		return err
 	}
 	defer func() { err = k.learn(w, err) }()
 	// What is learnt if the call panics.
@@ -140,19 +145,19 @@ func (k *Keeper) ask(w *waiter, call Call) (err error) {
 	return err
 }
 
-// begin notes that the call is under way. It is false if the caller has gone in the meantime, or what it came for: no call is begun after that.
-func (k *Keeper) begin(w *waiter) bool {
+// begin notes that the call is under way. It is refused if the caller has gone in the meantime, or what it came for.
+func (k *Keeper) begin(w *waiter) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if w.again = false; w.ctx.Err() != nil {
-		return false
+	if err := w.over(); err != nil {
+		return err
 	}
 	w.began = time.Now()
 	k.flying++
 	if k.holder == w {
 		k.upstream = w.use.Upstream
 	}
-	return true
+	return nil
 }
 
 // learn draws the consequences of a call's outcome, and tells all who wait and are doomed by it. It returns the outcome as an answer.

@@ -97,7 +97,7 @@ func (k *Keeper) knowsUntil(now time.Time) (until time.Time, busy bool) {
 			until = end
 		}
 	}
-	return until, k.holder != nil || k.flying > 0 || len(k.queue) > 0
+	return until, !k.free() || len(k.queue) > 0
 }
 
 // Reload lets the record with this ID be loaded again before it is used, for another process has changed it.

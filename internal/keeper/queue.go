@@ -56,22 +56,46 @@ func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 	if err := k.enter(w); err != nil {
 		return nil, err
 	}
-	var tooLate <-chan time.Time
+	var tooLate, look <-chan time.Time
 	if deadline, ok := ctx.Deadline(); ok {
 		timer := time.NewTimer(time.Until(deadline) - k.leastTime())
 		defer timer.Stop()
 		tooLate = timer.C
 	}
-	select {
-	case err := <-w.turn:
-		if err != nil {
-			return nil, err
-		}
-		return w, nil
-	case <-tooLate:
-	case <-ctx.Done():
+	if use.Beside {
+		ticker := time.NewTicker(besideAfter)
+		defer ticker.Stop()
+		look = ticker.C
 	}
-	return nil, k.leave(w)
+	for {
+		select {
+		case err := <-w.turn:
+			if err != nil {
+				return nil, err
+			}
+			return w, nil
+		case <-look:
+			k.tryBeside(w)
+			continue
+		case <-tooLate:
+		case <-ctx.Done():
+		}
+		return nil, k.leave(w)
+	}
+}
+
+// besideAfter is how long a call to another upstream must have been under way for a waiter to go beside it. Two calls of one key that are under way at once may
+// arrive in the wrong order, so that is for calls that hang.
+const besideAfter = time.Second
+
+// tryBeside lets a waiter in the queue go beside the call under way, if that hangs in another place.
+func (k *Keeper) tryBeside(w *waiter) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if i := slices.Index(k.queue, w); i >= 0 && k.hangs(w, time.Now()) {
+		k.queue = slices.Delete(k.queue, i, i+1)
+		k.grant(w, time.Now())
+	}
 }
 
 // enter gives the waiter the turn, or a place in the queue, or the answer that it is sure to get.
@@ -91,7 +115,7 @@ func (k *Keeper) enter(w *waiter) error {
 	w.answered = k.answered
 	w.waited = k.waitFor(w.use, now, 1+k.ahead()) > 0
 	switch {
-	case k.holder == nil, w.use.Beside && k.upstream != "" && k.upstream != w.use.Upstream:
+	case k.free(), k.hangs(w, now):
 		k.grant(w, now)
 	default:
 		k.queue = append(k.queue, w)
@@ -112,8 +136,8 @@ func (k *Keeper) leave(w *waiter) error {
 	default:
 		k.queue = slices.DeleteFunc(k.queue, func(other *waiter) bool { return other == w })
 	}
-	if err := w.ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return ended(w.ctx)
+	if err := w.over(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
 	now := time.Now()
 	if k.waitFor(w.use, now, 1) > 0 {
@@ -136,9 +160,6 @@ func (k *Keeper) giveTurn(w *waiter) {
 // waitUntilAllowed returns nil when the waiter, who has the turn, may make its call.
 func (k *Keeper) waitUntilAllowed(w *waiter) error {
 	for {
-		if w.ctx.Err() != nil {
-			return ended(w.ctx)
-		}
 		wait, err := k.allowed(w)
 		if wait <= 0 || err != nil {
 			return err
@@ -173,10 +194,20 @@ func (k *Keeper) leastTime() time.Duration {
 
 // The methods below need k.mu.
 
+// hangs tells whether the call under way is one that the waiter may go beside.
+func (k *Keeper) hangs(w *waiter, now time.Time) bool {
+	return w.use.Beside && k.beside == nil && k.upstream != "" && k.upstream != w.use.Upstream && now.Sub(k.holder.began) >= besideAfter
+}
+
+// free tells whether nobody has the turn.
+func (k *Keeper) free() bool { return k.holder == nil && k.beside == nil }
+
 // grant gives a waiter the turn, or lets it go beside who has it.
 func (k *Keeper) grant(w *waiter, now time.Time) {
-	if k.holder == nil {
+	if k.free() {
 		k.holder = w
+	} else {
+		k.beside = w
 	}
 	if w.use.Longest > 0 {
 		w.limit = now.Add(w.use.Longest)
@@ -186,11 +217,12 @@ func (k *Keeper) grant(w *waiter, now time.Time) {
 
 // pass takes the turn from a waiter and gives it to the next.
 func (k *Keeper) pass(w *waiter) {
-	if k.holder != w {
-		return // it went beside
+	if k.holder == w {
+		k.holder = nil
+	} else {
+		k.beside = nil
 	}
-	k.holder = nil
-	if len(k.queue) > 0 {
+	if len(k.queue) > 0 && k.free() {
 		next := k.queue[0]
 		k.queue = slices.Delete(k.queue, 0, 1)
 		k.grant(next, time.Now())
@@ -221,8 +253,8 @@ func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
 	if k.closed {
 		return ErrClosed
 	}
-	if w.ctx.Err() != nil {
-		return ended(w.ctx)
+	if err := w.over(); err != nil {
+		return err
 	}
 	if r := k.refusals.remembered(w.use, now); r != nil {
 		return &RememberedError{Err: r.err, Until: r.until}
@@ -269,6 +301,17 @@ func (k *Keeper) refuse(use Use, now time.Time, calls int) *HeldError {
 // whatever it has left, so that a slow answer once can't keep all later ones out.
 func (k *Keeper) callTime() time.Duration {
 	return min(max(k.slowest, leastCallTime), mostCallTime)
+}
+
+// over is why no call begins any more for the waiter; nil: it may.
+func (w *waiter) over() error {
+	switch {
+	case w.ctx.Err() != nil:
+		return ended(w.ctx)
+	case w.use.While != nil && w.use.While.Err() != nil:
+		return ended(w.use.While)
+	}
+	return nil
 }
 
 // ended is the error for a ctx that is done: its deadline is a timeout, a caller gone is just that.

@@ -18,7 +18,9 @@ type answer struct {
 
 	oversize int64 // instead of body, so many bytes
 	truncate bool  // end in the middle
-	drop     bool  // no answer at all
+	goAway   bool  // end the connection afterwards
+
+	ending ending // if not answered, there is no answer at all
 }
 
 // object is a JSON object. Its fields come out in alphabetical order, as Kraken's do.
@@ -75,17 +77,19 @@ func (e *endless) Read(p []byte) (int, error) {
 // answerTimeout is how long a client may take to send a request's body, and again to take in the answer.
 const answerTimeout = 30 * time.Second
 
-// write sends the answer over a connection. It panics with [http.ErrAbortHandler], which net/http takes as the order
-// to close the connection, where the answer ends early.
-func (a answer) write(w http.ResponseWriter) {
-	if a.drop {
-		panic(http.ErrAbortHandler)
+// write answers a request over a connection. It panics with [http.ErrAbortHandler] where the answer ends early.
+func (a answer) write(w http.ResponseWriter, r *http.Request) {
+	if a.ending != answered {
+		a.ending.abort(r)
 	}
 	for name, values := range a.header {
 		w.Header()[name] = values
 	}
 	body, length := a.content()
 	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	if a.goAway {
+		w.Header().Set("Connection", "close") // over HTTP/2, net/http sends GOAWAY for it
+	}
 	w.WriteHeader(a.status)
 	_, err := io.Copy(w, body)
 	if a.truncate || err != nil {

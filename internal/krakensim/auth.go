@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"encoding/json"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
@@ -113,7 +115,7 @@ func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time
 	}
 	key.nonce, key.lastUsed = p.nonce, now
 	switch {
-	case !key.counter.add(key.Tier, now):
+	case !key.counter.add(key.Tier, key.DecayStep, now):
 		return nil, "EAPI:Rate limit exceeded"
 	case method.permission != "" && !slices.Contains(key.permissions(), method.permission):
 		return nil, "EGeneral:Permission denied"
@@ -121,17 +123,36 @@ func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time
 	return key, ""
 }
 
-// secondFactor reports whether otp is right for the key, one step of clock skew allowed.
+// An authenticator's code is right for a step of its own, and for one more to either side.
+const (
+	codeStep = 30 * time.Second
+	codeLife = 3 * codeStep
+)
+
+// secondFactor reports whether a password or code is right for the key. The caller holds Exchange.mu.
 func (k *keyState) secondFactor(code string, now time.Time) bool {
 	switch {
 	case k.OTPPassword != "":
 		return subtle.ConstantTimeCompare([]byte(code), []byte(k.OTPPassword)) == 1
 	case k.TOTPSecret != "":
 		ok, err := totp.ValidateCustom(code, k.TOTPSecret, now, totp.ValidateOpts{
-			Period: 30, Skew: 1, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1,
+			Period: uint(codeStep / time.Second), Skew: 1, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1,
 		})
-		return ok && err == nil
+		return ok && err == nil && (!k.SingleUseCodes || k.firstUse(strings.TrimSpace(code), now))
 	}
+	return true
+}
+
+// firstUse reports whether a code that is right wasn't used before, and uses it up.
+func (k *keyState) firstUse(code string, now time.Time) bool {
+	maps.DeleteFunc(k.codes, func(_ string, used time.Time) bool { return now.Sub(used) >= codeLife })
+	if _, used := k.codes[code]; used {
+		return false
+	}
+	if k.codes == nil {
+		k.codes = make(map[string]time.Time)
+	}
+	k.codes[code] = now
 	return true
 }
 

@@ -20,7 +20,8 @@ const controlPrefix = "/sim/"
 //	GET    calls              every private REST request so far
 //	DELETE calls              forget them
 //	PUT    nonce              {"api_key": "…", "nonce": 123}: the highest that the key has used
-//	PUT    key                {"api_key": "…", "api_secret": "…", "tier": "pro", …}: add or replace a Key
+//	PUT    key                {"api_key": "…", "api_secret": "…", "tier": "pro", …}: add or replace a Key;
+//	                          decay_step is a string such as "2s"
 //	DELETE key                {"api_key": "…"}: revoke it
 //	POST   expire-tokens      all WebSocket tokens made so far are worthless
 //	POST   close-connections  close idle connections
@@ -68,12 +69,9 @@ func (s *Server) controlMisbehave(r *http.Request) (any, error) {
 	if err := decode(r, &fault); err != nil {
 		return nil, err
 	}
-	if fault.Latency != "" {
-		latency, err := time.ParseDuration(fault.Latency)
-		if err != nil || latency < 0 {
-			return nil, errors.New(`latency: want a duration such as "1.5s"`)
-		}
-		fault.Fault.Latency = latency
+	var err error
+	if fault.Fault.Latency, err = duration("latency", fault.Latency); err != nil {
+		return nil, err
 	}
 	if status := fault.Status; status != 0 && (status < 200 || status > 599) {
 		return nil, fmt.Errorf("status: %d isn't an HTTP status from 200 to 599", status)
@@ -101,14 +99,21 @@ func (s *Server) controlNonce(r *http.Request) (any, error) {
 }
 
 func (s *Server) controlSetKey(r *http.Request) (any, error) {
-	var key Key
-	if err := decode(r, &key); err != nil {
+	var key struct {
+		Key
+		DecayStep string `json:"decay_step"`
+	}
+	err := decode(r, &key)
+	if err != nil {
+		return nil, err
+	}
+	if key.Key.DecayStep, err = duration("decay_step", key.DecayStep); err != nil {
 		return nil, err
 	}
 	if err := key.Validate(); err != nil {
 		return nil, err
 	}
-	s.SetKey(key)
+	s.SetKey(key.Key)
 	return nil, nil
 }
 
@@ -124,6 +129,18 @@ func (s *Server) controlRemoveKey(r *http.Request) (any, error) {
 	}
 	s.RemoveKey(request.APIKey)
 	return nil, nil
+}
+
+// duration reads a duration, which may be missing, but not negative.
+func duration(name, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf(`%s: want a duration such as "1.5s"`, name)
+	}
+	return d, nil
 }
 
 // decode reads a request's JSON object. A field that isn't known is an error: it is a typing mistake.

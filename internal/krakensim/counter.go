@@ -22,14 +22,19 @@ type callCounter struct {
 }
 
 // add counts a call and reports whether the tier allows it. A refused call counts too, so that a client that doesn't
-// stop is kept out for longer, but the counter never exceeds twice the tier's maximum.
-func (c *callCounter) add(tier Tier, now time.Time) bool {
+// stop is kept out for longer, but the counter never exceeds twice the tier's maximum. With a step, the counter decays
+// at the clock's multiples of it only.
+func (c *callCounter) add(tier Tier, step time.Duration, now time.Time) bool {
 	l, counted := limits[tier]
 	if !counted {
 		return true
 	}
 	const tolerance = 1e-6 // of floating point, not of calls
-	c.value = max(0, c.value-l.decay*now.Sub(c.at).Seconds())
+	decayed := now.Sub(c.at)
+	if step > 0 {
+		decayed = now.Truncate(step).Sub(c.at.Truncate(step))
+	}
+	c.value = max(0, c.value-l.decay*decayed.Seconds())
 	c.at = now
 	allowed := c.value+1 <= l.max+tolerance
 	c.value = min(c.value+1, 2*l.max)

@@ -11,8 +11,11 @@ import (
 )
 
 // A Fault is one way to misbehave, for a number of REST requests. Its parts combine: Latency goes before all others;
-// Hang, Drop and Refuse give no answer; Errors, Status, Body, ContentType and Oversize make up an answer; Header and
+// Hang, Drop, Reset and Refuse give no answer; Errors, Status, Body, ContentType and Oversize make up an answer; Header and
 // Truncate change the answer, be it made up or the true one.
+//
+// Over HTTP/2, Drop closes the connection, and with it all requests under way on it. Reset and Truncate end the
+// request's stream alone, by RST_STREAM.
 type Fault struct {
 	// Path picks the requests: those whose path ends so, for example "GetWebSocketsToken". "" picks all.
 	Path string `json:"path"`
@@ -28,8 +31,14 @@ type Fault struct {
 
 	Hang     bool          `json:"hang"`     // no answer until the client goes away or Behave, then the true one
 	Drop     bool          `json:"drop"`     // close the connection without an answer
+	Reset    bool          `json:"reset"`    // reset the connection without an answer
 	Truncate bool          `json:"truncate"` // close the connection in the middle of the answer
 	Latency  time.Duration `json:"-"`        // wait so long first
+
+	// GoAway ends the connection in good order: HTTP/2's GOAWAY, "Connection: close" over HTTP/1.1. The answer comes,
+	// requests under way on the connection are finished, and later ones need another connection. With Drop it is the
+	// abrupt variant: a GOAWAY that tells an error, and the connection is closed at once.
+	GoAway bool `json:"go_away"`
 
 	// Refuse lets no connection come about: [Exchange.Transport] fails as a refused dial does, nothing is sent or
 	// recorded, and with Latency or Hang it is the dial that takes its time. A listener learns of a request only when
@@ -98,8 +107,12 @@ func (f Fault) commit(ctx context.Context, released <-chan struct{}, process fun
 		return answer{}, err
 	case behaves:
 		return honest(), nil
+	case f.Reset:
+		return answer{ending: reset}, nil
+	case f.GoAway && f.Drop:
+		return answer{ending: goneAway}, nil
 	case f.Drop || f.Refuse:
-		return answer{drop: true}, nil
+		return answer{ending: dropped}, nil
 	}
 	var a answer
 	if made, ok := f.answer(); ok {
@@ -110,7 +123,7 @@ func (f Fault) commit(ctx context.Context, released <-chan struct{}, process fun
 	for name, values := range f.Header {
 		a.header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
-	a.truncate = f.Truncate
+	a.truncate, a.goAway = f.Truncate, f.GoAway
 	return a, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every fault looks the same over a socket and in process.
+// Every fault looks the same over HTTP/1.1, over HTTP/2 and in process, but for the error where there is no answer.
 func TestFaults(t *testing.T) {
 	tests := map[string]struct {
-		fault Fault
-		check func(t *testing.T, got reply)
-		fails error // of the round trip or of reading the body
-		nonce uint64
+		fault  Fault
+		check  func(t *testing.T, got reply)
+		fails  error  // of the round trip or of reading the body
+		fails2 string // the same over HTTP/2
+		nonce  uint64
 	}{
 		"error strings": {
 			fault: Fault{Errors: []string{"EService:Unavailable", "EService:Busy"}},
@@ -74,10 +76,31 @@ func TestFaults(t *testing.T) {
 				assert.True(t, strings.HasPrefix(got.body, `{"error":[],"result":{"token":"AAA`))
 			},
 		},
-		"a dropped connection":                 {fault: Fault{Drop: true}, fails: io.EOF},
-		"dropped after a while":                {fault: Fault{Drop: true, Latency: time.Millisecond}, fails: io.EOF},
-		"a truncated answer":                   {fault: Fault{Truncate: true}, fails: io.ErrUnexpectedEOF, nonce: 1},
-		"processed, then a dropped connection": {fault: Fault{Drop: true, Process: true}, fails: io.EOF, nonce: 1},
+		"a dropped connection":  {fault: Fault{Drop: true}, fails: io.EOF, fails2: "unexpected EOF"},
+		"dropped after a while": {fault: Fault{Drop: true, Latency: time.Millisecond}, fails: io.EOF, fails2: "unexpected EOF"},
+		"processed, then a dropped connection": {
+			fault: Fault{Drop: true, Process: true}, nonce: 1, fails: io.EOF, fails2: "unexpected EOF",
+		},
+		"a reset": {fault: Fault{Reset: true}, fails: syscall.ECONNRESET, fails2: "INTERNAL_ERROR; received from peer"},
+		"processed, then a reset": {
+			fault: Fault{Reset: true, Process: true}, nonce: 1,
+			fails: syscall.ECONNRESET, fails2: "INTERNAL_ERROR; received from peer",
+		},
+		"a truncated answer": {
+			fault: Fault{Truncate: true}, nonce: 1,
+			fails: io.ErrUnexpectedEOF, fails2: "INTERNAL_ERROR; received from peer",
+		},
+		"a connection that ends in good order": {
+			fault: Fault{GoAway: true}, nonce: 1,
+			check: func(t *testing.T, got reply) { assert.Contains(t, got.body, `"token"`) },
+		},
+		"a connection that ends in good order with an error": {
+			fault: Fault{GoAway: true, Status: 503},
+			check: func(t *testing.T, got reply) { assert.Equal(t, 503, got.status) },
+		},
+		"a connection that ends abruptly": {
+			fault: Fault{GoAway: true, Drop: true}, fails: io.EOF, fails2: "GOAWAY",
+		},
 		"processed, then an error": {
 			fault: Fault{Errors: []string{"EService:Busy"}, Process: true}, nonce: 1,
 			check: func(t *testing.T, got reply) { assert.Equal(t, []string{"EService:Busy"}, got.Error) },
@@ -93,14 +116,15 @@ func TestFaults(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := startServer(t, Options{})
+			http1, http2 := startServer(t, Options{}), startServer(t, Options{TLS: true})
 			for _, over := range []struct {
 				name      string
 				exchange  *Exchange
 				transport http.RoundTripper
 				base      string
 			}{
-				{"socket", server.Exchange, newTransport(t), server.RESTURL()},
+				{"HTTP/1.1", http1.Exchange, newTransport(t), http1.RESTURL()},
+				{"HTTP/2", http2.Exchange, trusting(t, http2), http2.RESTURL()},
 				{"process", New(exampleKey), nil, "https://api.kraken.com"},
 			} {
 				if over.transport == nil {
@@ -111,11 +135,14 @@ func TestFaults(t *testing.T) {
 				q := newRequest(tokenPath, 1)
 				q.base = over.base
 				got, err := q.try(t.Context(), over.transport)
-				if test.fails != nil {
-					require.ErrorIs(t, err, test.fails, over.name)
-				} else {
+				switch {
+				case test.fails == nil:
 					require.NoError(t, err, over.name)
 					test.check(t, got)
+				case over.name == "HTTP/2":
+					require.ErrorContains(t, err, test.fails2)
+				default:
+					require.ErrorIs(t, err, test.fails, over.name)
 				}
 				assert.Equal(t, test.nonce, over.exchange.LastNonce(ExampleAPIKey), over.name)
 
@@ -129,16 +156,18 @@ func TestFaults(t *testing.T) {
 }
 
 func TestAHangLastsUntilTheClientGoesAway(t *testing.T) {
-	server := startServer(t, Options{})
-	server.Misbehave(Fault{Hang: true})
-	for base, transport := range map[string]http.RoundTripper{
-		server.RESTURL():    newTransport(t),
-		"http://in-process": server.Transport(),
+	http1, http2 := startServer(t, Options{}), startServer(t, Options{TLS: true})
+	for _, over := range []struct {
+		server    *Server
+		transport http.RoundTripper
+	}{
+		{http1, newTransport(t)}, {http2, trusting(t, http2)}, {http1, http1.Transport()},
 	} {
+		over.server.Misbehave(Fault{Hang: true})
 		q := newRequest(tokenPath, 1)
-		q.base = base
+		q.base = over.server.RESTURL()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		_, err := q.try(ctx, transport)
+		_, err := q.try(ctx, over.transport)
 		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}

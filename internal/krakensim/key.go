@@ -73,7 +73,16 @@ type Key struct {
 	OTPPassword string `json:"otp_password,omitempty"`
 	TOTPSecret  string `json:"totp_secret,omitempty"`
 
-	Tier       Tier      `json:"tier,omitempty"`
+	// SingleUseCodes refuses an authenticator's code that was right once, as RFC 6238 has it, whatever became of that
+	// call otherwise. Whether Kraken does isn't known.
+	SingleUseCodes bool `json:"single_use_codes,omitempty"`
+
+	Tier Tier `json:"tier,omitempty"`
+
+	// DecayStep has the call counter decay at the clock's multiples of it, and stand still in between, as Kraken's does
+	// every couple of seconds. Zero: it decays continuously.
+	DecayStep time.Duration `json:"-"`
+
 	ValidUntil time.Time `json:"valid_until,omitzero"` // zero: for ever; afterwards Kraken knows no such key
 }
 
@@ -111,6 +120,7 @@ type keyState struct {
 	Key
 	present  bool
 	nonce    uint64
+	codes    map[string]time.Time // an authenticator's that were right lately, and when; for SingleUseCodes
 	counter  callCounter
 	created  time.Time
 	modified time.Time

@@ -20,7 +20,7 @@ func (x *Exchange) serveREST(w http.ResponseWriter, r *http.Request) {
 	_ = control.SetReadDeadline(time.Now().Add(answerTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		bodyRefusal(err).write(w)
+		bodyRefusal(err).write(w, r)
 		return
 	}
 	_ = control.SetReadDeadline(time.Time{})
@@ -32,7 +32,7 @@ func (x *Exchange) serveREST(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
 	defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
-	a.write(w)
+	a.write(w, r)
 }
 
 func bodyRefusal(err error) answer {

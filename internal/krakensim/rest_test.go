@@ -190,65 +190,6 @@ func TestBalanceIsThatOfThePaperAccount(t *testing.T) {
 		newRequest("/0/private/BalanceEx", 2).do(t, x.Transport()).body)
 }
 
-func TestCallCounterDecaysByTier(t *testing.T) {
-	for _, test := range []struct {
-		tier  Tier
-		burst int
-		one   time.Duration // in which one call decays
-	}{
-		{TierStarter, 15, 3031 * time.Millisecond},
-		{TierIntermediate, 20, 2 * time.Second},
-		{TierPro, 20, time.Second},
-	} {
-		t.Run(string(test.tier), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				key := exampleKey
-				key.Tier = test.tier
-				x := New(key)
-				call := func() []string {
-					return newRequest(tokenPath, x.LastNonce(ExampleAPIKey)+1).do(t, x.Transport()).Error
-				}
-				limited := []string{"EAPI:Rate limit exceeded"}
-				for range test.burst {
-					require.Empty(t, call())
-				}
-				require.Equal(t, limited, call())
-				time.Sleep(test.one)
-				assert.Equal(t, limited, call(), "the refused call counts too")
-				time.Sleep(2 * test.one)
-				assert.Empty(t, call())
-				assert.Equal(t, limited, call())
-
-				for range 1000 {
-					call()
-				}
-				time.Sleep(time.Duration(test.burst+1) * test.one)
-				assert.Empty(t, call(), "the counter is bounded")
-			})
-		})
-	}
-	x := New(exampleKey)
-	for range 100 {
-		mintToken(t, x) // no tier, no limit
-	}
-}
-
-func TestCallsWithAKeyThatDoesNotExistLockItOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		x := New()
-		call := func() []string { return newRequest(tokenPath, 1).do(t, x.Transport()).Error }
-		for range lockoutAfter {
-			require.Equal(t, []string{"EAPI:Invalid key"}, call())
-		}
-		assert.Equal(t, []string{"EGeneral:Temporary lockout"}, call())
-		x.SetKey(exampleKey)
-		time.Sleep(lockoutFor - time.Second)
-		assert.Equal(t, []string{"EGeneral:Temporary lockout"}, call())
-		time.Sleep(time.Second)
-		assert.Empty(t, call())
-	})
-}
-
 func TestKeysComeAndGoAndKeepTheirNonce(t *testing.T) {
 	x := New()
 	assert.Zero(t, x.LastNonce(ExampleAPIKey))

@@ -2,7 +2,6 @@ package krakensim
 
 import (
 	"cmp"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -19,6 +18,10 @@ type Options struct {
 	Addr string // host:port to listen on; "" is 127.0.0.1:0, any free port
 	TLS  bool   // serve https and wss, with a certificate of a CA of the server's own
 	Keys []Key  // that the exchange knows from the start
+
+	// HTTP1Only has no HTTP/2 offered over TLS. Otherwise the client chooses. (WebSockets are on HTTP/1.1 anyway, and
+	// so is all without TLS.)
+	HTTP1Only bool
 
 	// ServerName, if set, is the only name in the certificate, to see clients refuse a wrong one. Otherwise it is
 	// valid for localhost, the loopback addresses and the host of Addr.
@@ -71,9 +74,12 @@ func Start(options Options) (*Server, error) {
 		IdleTimeout:       2 * time.Minute,
 		ConnState:         s.connState,
 		ErrorLog:          log.New(io.Discard, "", 0), // a client that doesn't trust the CA is none of our errors
-		// HTTP/1.1 only: a fault closes the connection, which HTTP/2 shares among requests, and WebSockets need it.
-		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+		Protocols:         new(http.Protocols),
+		ConnContext:       withConn,
 	}
+	s.server.Protocols.SetHTTP1(true)
+	s.server.Protocols.SetHTTP2(!options.HTTP1Only)
+	serve := s.server.Serve
 	if options.TLS {
 		names := []string{"localhost", "127.0.0.1", "::1"}
 		if host, _, _ := net.SplitHostPort(s.host); !slices.Contains(names, host) {
@@ -82,16 +88,15 @@ func Start(options Options) (*Server, error) {
 		if options.ServerName != "" {
 			names = []string{options.ServerName}
 		}
-		var config *tls.Config
-		if config, s.caPEM, err = newCertificate(names); err != nil {
+		if s.server.TLSConfig, s.caPEM, err = newCertificate(names); err != nil {
 			_ = listener.Close()
 			return nil, err
 		}
-		listener = tls.NewListener(listener, config)
+		serve = func(listener net.Listener) error { return s.server.ServeTLS(listener, "", "") }
 	}
 	go func() {
 		defer close(s.served)
-		_ = s.server.Serve(listener) // until Close
+		_ = serve(listener) // until Close
 	}()
 	return s, nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -23,23 +22,46 @@ func TestTLSServesWithItsOwnCA(t *testing.T) {
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM([]byte(server.CACertPEM())))
 
-	trusting := newTransport(t)
-	trusting.TLSClientConfig = &tls.Config{RootCAs: pool}
 	q := newRequest(tokenPath, 1)
 	q.base = server.RESTURL()
-	assert.Empty(t, q.do(t, trusting).Error)
-
-	conn, _, err := websocket.Dial(t.Context(), server.WebSocketV2URL(),
-		&websocket.DialOptions{HTTPClient: &http.Client{Transport: trusting}})
-	require.NoError(t, err)
-	_ = conn.CloseNow()
-
-	_, err = q.try(t.Context(), newTransport(t))
+	_, err := q.try(t.Context(), newTransport(t))
 	assert.ErrorContains(t, err, "certificate")
-	trusting.TLSClientConfig = &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11}
-	trusting.CloseIdleConnections()
-	_, err = q.try(t.Context(), trusting)
+	old := newTransport(t)
+	old.TLSClientConfig = &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11}
+	_, err = q.try(t.Context(), old)
 	assert.Error(t, err, "TLS 1.1")
+	assert.Empty(t, q.do(t, trusting(t, server)).Error)
+}
+
+func TestOverTLSTheClientChoosesTheProtocol(t *testing.T) {
+	for _, test := range []struct {
+		options    Options
+		clientHas2 bool
+		want       string
+	}{
+		{Options{TLS: true}, true, "HTTP/2.0"},
+		{Options{TLS: true}, false, "HTTP/1.1"},
+		{Options{TLS: true, HTTP1Only: true}, true, "HTTP/1.1"},
+		{Options{}, true, "HTTP/1.1"},
+	} {
+		server := startServer(t, test.options)
+		transport := newTransport(t)
+		if test.options.TLS {
+			transport = trusting(t, server)
+		}
+		transport.ForceAttemptHTTP2 = test.clientHas2
+		q := newRequest(tokenPath, 1)
+		q.base = server.RESTURL()
+		response, err := transport.RoundTrip(q.build(t.Context()))
+		require.NoError(t, err)
+		_ = response.Body.Close()
+		assert.Equal(t, test.want, response.Proto)
+
+		conn, _, err := websocket.Dial(t.Context(), server.WebSocketV2URL(),
+			&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+		require.NoError(t, err, "WebSockets stay on HTTP/1.1")
+		_ = conn.CloseNow()
+	}
 }
 
 func TestTheCertificateMayBeForAnotherName(t *testing.T) {
@@ -55,31 +77,34 @@ func TestTheCertificateMayBeForAnotherName(t *testing.T) {
 }
 
 func TestIdleConnectionsCanBeClosed(t *testing.T) {
-	server := startServer(t, Options{})
-	transport := newTransport(t)
-	reused := false
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused },
-	})
-	call := func() {
-		q := newRequest(tokenPath, server.LastNonce(ExampleAPIKey)+1)
-		q.base = server.RESTURL()
-		got, err := q.try(ctx, transport)
+	for _, options := range []Options{{}, {TLS: true}} {
+		c := newCaller(t, options)
+		first, err := c.call()
 		require.NoError(t, err)
-		require.Empty(t, got.Error)
+		second, err := c.call()
+		require.NoError(t, err)
+		assert.Equal(t, first, second)
+		require.Eventually(t, func() bool { // the server may learn of the end of a request after the client
+			c.server.CloseConnections()
+			c.server.mu.Lock()
+			defer c.server.mu.Unlock()
+			return len(c.server.conns) == 0
+		}, 5*time.Second, time.Millisecond)
+		c.transport.CloseIdleConnections()
+		third, err := c.call()
+		require.NoError(t, err)
+		assert.NotEqual(t, second, third)
 	}
-	call()
-	call()
-	assert.True(t, reused)
-	require.Eventually(t, func() bool { // the server may learn of the end of a request after the client
-		server.CloseConnections()
-		server.mu.Lock()
-		defer server.mu.Unlock()
-		return len(server.conns) == 0
-	}, 5*time.Second, time.Millisecond)
-	transport.CloseIdleConnections()
-	call()
-	assert.False(t, reused)
+}
+
+func TestCloseEndsRequestsUnderWay(t *testing.T) {
+	for _, options := range []Options{{}, {TLS: true}} {
+		c := newCaller(t, options)
+		end := c.begin()
+		c.server.Close()
+		_, err := end()
+		assert.Error(t, err)
+	}
 }
 
 func TestCloseEndsWhatHangsAndWhatIsSubscribed(t *testing.T) {
@@ -144,6 +169,9 @@ func TestControl(t *testing.T) {
 	assert.Equal(t, []string{"EService:Busy"}, call().Error)
 	done("POST", "behave", "")
 	assert.Empty(t, call().Error)
+	for _, fault := range []string{"drop", "reset", "go_away", "refuse"} {
+		done("POST", "misbehave", `{"path":"nobody's","`+fault+`":true}`)
+	}
 
 	_, text := control("GET", "calls", "")
 	var calls []Call
@@ -156,8 +184,12 @@ func TestControl(t *testing.T) {
 	assert.EqualValues(t, uint64(18446744073709551614), server.LastNonce(ExampleAPIKey))
 	done("DELETE", "key", `{"api_key":"`+ExampleAPIKey+`"}`)
 	assert.Equal(t, []string{"EAPI:Invalid key"}, call().Error)
-	done("PUT", "key", `{"api_key":"`+ExampleAPIKey+`","api_secret":"`+ExampleAPISecret+`","tier":"pro"}`)
+	done("PUT", "key", `{"api_key":"`+ExampleAPIKey+`","api_secret":"`+ExampleAPISecret+`","tier":"pro",
+		"decay_step":"2s","single_use_codes":true}`)
 	assert.Empty(t, call().Error)
+	key := server.keys[ExampleAPIKey].Key
+	assert.Equal(t, 2*time.Second, key.DecayStep)
+	assert.True(t, key.SingleUseCodes)
 	done("POST", "expire-tokens", "")
 	done("POST", "close-connections", "")
 
@@ -171,6 +203,7 @@ func TestControl(t *testing.T) {
 		{"PUT", "nonce", `{"api_key":"k"}`, "required"},
 		{"PUT", "nonce", `{"api_key":"k","nonce":"x"}`, "nonce"},
 		{"PUT", "key", `{"api_key":"k","api_secret":"?"}`, "base64"},
+		{"PUT", "key", `{"api_key":"k","api_secret":"AAAA","decay_step":"-2s"}`, "decay_step"},
 		{"DELETE", "key", `{}`, "required"},
 	} {
 		status, text := control(test.method, test.path, test.body)

@@ -68,7 +68,7 @@ func (x *Exchange) serveSocket(w http.ResponseWriter, r *http.Request, p protoco
 	s := newSocket(x, p, cut)
 	if !x.open(s) {
 		a, _ := Fault{Status: http.StatusServiceUnavailable}.answer()
-		a.write(w)
+		a.write(w, r)
 		return
 	}
 	defer x.close(s)

@@ -14,7 +14,8 @@ import (
 
 // Transport returns a transport that takes every REST request, whatever its host, to the exchange without a socket.
 // It has no goroutines and no state of its own. A request ends with its context, also while a [Fault] holds it up; a
-// dropped connection shows as [io.EOF], a truncated body as [io.ErrUnexpectedEOF].
+// dropped connection shows as [io.EOF], a reset one as [syscall.ECONNRESET], a truncated body as
+// [io.ErrUnexpectedEOF]. There is no connection that a [Fault.GoAway] could end.
 //
 // Of a request's [httptrace.ClientTrace] it calls GotConn (with no Conn), WroteHeaders and WroteRequest, at the times
 // when net/http does: none of them if the connection is refused, all of them before any other fault begins.
@@ -57,7 +58,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case a.drop:
+	case a.ending == reset:
+		return nil, errReset
+	case a.ending != answered:
 		return nil, io.EOF
 	}
 	return response(r, a), nil

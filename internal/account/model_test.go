@@ -1,0 +1,609 @@
+package account
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+	"pgregory.net/rapid"
+)
+
+// This file has Accounts live through plans that nobody would think of: reads, proofs, deletes, config writes, crashes and reloads from storage, in
+// any order and at any distance, while Kraken and the storage have troubles. A plan is drawn before it is lived through, under a fake clock; what must be
+// true is checked all the time.
+
+// modelRuns is how many plans make unit lives through. make fuzz has more: -rapid.checks.
+const modelRuns = "2000"
+
+func TestModel(t *testing.T) {
+	if !given("rapid.checks") {
+		_ = flag.Set("rapid.checks", modelRuns)
+	}
+	if testing.Short() {
+		_ = flag.Set("rapid.checks", "100")
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		plan := rapid.SliceOfN(rapid.Custom(drawModelStep), 1, 25).Draw(rt, "plan")
+		var broken string
+		synctest.Test(t, func(t *testing.T) { broken = live(t, plan) })
+		if broken != "" {
+			rt.Fatal(broken)
+		}
+	})
+}
+
+// given tells whether a flag stands on the command line.
+func given(name string) (found bool) {
+	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
+
+// modelStep is one thing that happens, some time after the one before.
+type modelStep struct {
+	After time.Duration
+	What  string
+	Pair  int           // for a write
+	Place int           // for a write
+	For   time.Duration // how long a trouble lasts, or a caller stays; 0: for good
+	Proof bool
+}
+
+var modelSteps = []string{
+	"read", "read", "read", "read", "read", "read", "herd", "mint", "key info",
+	"write pair", "write pair", "write wrong pair", "write ttl", "delete", "crash", "reload", "invalidate",
+	"slow", "refuse", "hang", "lose answers", "busy", "lock out", "another user", "clock goes back", "storage fails", "storage lies", "storage is slow",
+}
+
+func drawModelStep(rt *rapid.T) modelStep {
+	durations := []time.Duration{0, time.Millisecond, 50 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second, 7 * time.Second, 35 * time.Second, 3 * time.Minute}
+	return modelStep{
+		After: rapid.SampledFrom(durations).Draw(rt, "after"),
+		What:  rapid.SampledFrom(modelSteps).Draw(rt, "what"),
+		Pair:  rapid.IntRange(0, 1).Draw(rt, "pair"),
+		Place: rapid.IntRange(0, 1).Draw(rt, "place"),
+		For:   rapid.SampledFrom(durations).Draw(rt, "for"),
+		Proof: rapid.Bool().Draw(rt, "proof"),
+	}
+}
+
+// modelPairs are the key pairs; their private keys are examples.
+var modelPairs = []struct{ key, secret string }{
+	{"FIRST", "Zmlyc3QgcHJpdmF0ZSBrZXkgb2YgdGhlIG1vZGVs"},
+	{"SECOND", "c2Vjb25kIHByaXZhdGUga2V5IG9mIHRoZSBtb2RlbA=="},
+}
+
+// modelKey is what the small Kraken knows of an API key.
+type modelKey struct {
+	nonce       uint64 // the highest seen
+	sent        uint64 // the highest sent
+	count       float64
+	steps       int64 // of its decay, taken
+	lockedUntil time.Time
+	unstored    bool                 // it was used before it was stored: such nonces are forgotten
+	flying      map[string]time.Time // requests under way, by where they go: when they began
+}
+
+// modelDecayStep is how often Kraken's counter decays.
+const modelDecayStep = 2 * time.Second
+
+// world is all that a plan happens to.
+type world struct {
+	t        *testing.T
+	storage  *modelStorage
+	accounts *Accounts
+	group    sync.WaitGroup
+
+	mu       sync.Mutex
+	broken   []string
+	keys     map[string]*modelKey
+	troubles map[string]time.Time // until when
+	foreign  bool                 // somebody else has used a key's nonces
+	asked    bool                 // Kraken itself asked to wait
+	behind   time.Duration        // how far the clock of the nonces was set back
+
+	// What may be used: the pair and place that are stored, since when, and how many writes are under way, by which others may come.
+	allowed  string
+	since    time.Time
+	changing int
+	crashes  int
+}
+
+func live(t *testing.T, plan []modelStep) string {
+	w := &world{t: t, storage: &modelStorage{InmemStorage: &logical.InmemStorage{}}, keys: map[string]*modelKey{}, troubles: map[string]time.Time{}}
+	for _, pair := range modelPairs {
+		w.keys[pair.key] = &modelKey{flying: map[string]time.Time{}}
+	}
+	w.start()
+	w.write(map[string]any{}, modelPairs[0].key, modelPairs[0].secret, 0, false, 0)
+	for _, s := range plan {
+		time.Sleep(s.After)
+		w.take(s)
+	}
+	w.finish()
+	w.accounts.Close()
+	w.group.Wait()
+	if len(w.broken) > 0 {
+		return strings.Join(w.broken, "\n")
+	}
+	return ""
+}
+
+func (w *world) breaks(format string, arguments ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.broken) < 5 {
+		w.broken = append(w.broken, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, arguments...))
+	}
+}
+
+func (w *world) start() {
+	w.accounts = New(Options{
+		Transport: func(*x509.CertPool) http.RoundTripper { return &modelTransport{world: w} },
+		Clock: func() time.Time {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return time.Now().Add(-w.behind)
+		},
+	})
+}
+
+// take does what a step says. What takes time goes on by itself.
+func (w *world) take(s modelStep) {
+	switch s.What {
+	case "read":
+		w.read((*Accounts).Token, s.For)
+	case "herd":
+		for range 20 {
+			w.read((*Accounts).Token, 0)
+		}
+	case "mint":
+		w.read((*Accounts).Mint, s.For)
+	case "key info":
+		w.group.Go(func() { _, _ = w.accounts.KeyInfo(context.Background(), w.storage, "") })
+	case "write pair":
+		pair := modelPairs[s.Pair]
+		w.group.Go(func() { w.write(map[string]any{}, pair.key, pair.secret, s.Place, s.Proof, s.For) })
+	case "write wrong pair":
+		w.group.Go(func() {
+			w.write(map[string]any{}, modelPairs[s.Pair].key, modelPairs[1-s.Pair].secret, s.Place, true, s.For)
+		})
+	case "write ttl":
+		w.group.Go(func() {
+			change, _ := ParseChange(map[string]any{FieldCacheTTL: int(s.For / time.Second)})
+			_, _, _ = w.accounts.Write(context.Background(), w.storage, "", change)
+		})
+	case "delete":
+		w.group.Go(func() { w.delete(s.For) })
+	case "crash", "reload":
+		w.restart(s.What == "crash")
+	case "invalidate":
+		w.accounts.Invalidate(ConfigStorage)
+		for _, pair := range modelPairs {
+			w.accounts.Invalidate(keyStorage + keeper.ID(pair.key))
+		}
+	case "another user":
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.foreign = true
+		key := w.keys[modelPairs[s.Pair].key]
+		key.nonce = max(key.nonce, uint64(time.Now().Add(2*s.For).UnixNano()))
+	case "lock out":
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.keys[modelPairs[s.Pair].key].lockedUntil = time.Now().Add(s.For)
+	case "clock goes back":
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.behind = s.For
+		for _, key := range w.keys {
+			w.foreign = w.foreign || key.unstored
+		}
+	case "storage fails":
+		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), err: errors.New("the disk is full")})
+	case "storage lies":
+		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), err: errors.New("the answer was lost"), after: true})
+	case "storage is slow":
+		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), delay: 3 * time.Second})
+	default:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.troubles[s.What] = time.Now().Add(s.For)
+	}
+}
+
+// read has a reader who stays for a while.
+func (w *world) read(how func(*Accounts, context.Context, logical.Storage, string) (Token, error), stays time.Duration) {
+	accounts := w.accounts
+	w.group.Go(func() {
+		ctx, leave := staying(stays)
+		defer leave()
+		token, err := how(accounts, ctx, w.storage, "")
+		w.checkAnswer(token, err)
+	})
+}
+
+func staying(stays time.Duration) (context.Context, context.CancelFunc) {
+	if stays == 0 {
+		return context.WithCancel(context.Background())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	timer := time.AfterFunc(stays, cancel)
+	return ctx, func() { timer.Stop(); cancel() }
+}
+
+// checkAnswer checks what a reader gets.
+func (w *world) checkAnswer(token Token, err error) {
+	var held *keeper.HeldError
+	w.mu.Lock()
+	asked := w.asked
+	w.mu.Unlock()
+	switch {
+	case errors.As(err, &held):
+		if held.Wait > time.Minute && !asked {
+			w.breaks("told to wait %v: %v", held.Wait, err)
+		}
+	case err == nil:
+		made, _, _ := strings.Cut(token.Value, "#")
+		w.checkUse("a token was handed out", made)
+	}
+}
+
+// checkUse checks that a pair and place may be used. What happens in the same instant as a change may be before it.
+func (w *world) checkUse(what, used string) {
+	w.mu.Lock()
+	bad := w.changing == 0 && used != w.allowed && time.Now().After(w.since)
+	allowed := w.allowed
+	w.mu.Unlock()
+	if bad {
+		w.breaks("%s of %q, but %q is stored", what, used, allowed)
+	}
+}
+
+// changes begins a change. What it returns ends it.
+func (w *world) changes() (end func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changing++
+	life := w.crashes
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.changing--; w.changing == 0 && w.crashes == life {
+			w.allowed, w.since = w.stored(), time.Now()
+		}
+	}
+}
+
+// stored is the pair and place that are stored.
+func (w *world) stored() string {
+	c, err := Read(context.Background(), w.storage.InmemStorage, "")
+	if err != nil || c == nil {
+		return ""
+	}
+	return c.APIKey + "@" + c.APIURL
+}
+
+func (w *world) write(raw map[string]any, key, secret string, place int, proof bool, stays time.Duration) {
+	raw[FieldAPIKey], raw[FieldAPISecret] = key, secret
+	raw[FieldAPIURL] = "https://place" + strconv.Itoa(place) + ".example"
+	raw[FieldVerify] = proof
+	change, err := ParseChange(raw)
+	if err != nil {
+		w.breaks("a good write is refused: %v", err)
+		return
+	}
+	ctx, leave := staying(stays)
+	defer leave()
+	defer w.changes()()
+	_, _, _ = w.accounts.Write(ctx, w.storage, "", change)
+}
+
+func (w *world) delete(stays time.Duration) {
+	ctx, leave := staying(stays)
+	defer leave()
+	defer w.changes()()
+	_ = w.accounts.Delete(ctx, w.storage, "")
+}
+
+// restart ends the process and begins another. A crash leaves storage as it is at this moment.
+func (w *world) restart(crash bool) {
+	old := w.accounts
+	w.mu.Lock()
+	w.crashes++
+	for _, key := range w.keys { // a new process takes its time
+		key.count = 0
+	}
+	w.mu.Unlock()
+	if crash {
+		w.storage.freeze()
+	}
+	old.Close()
+	w.group.Wait()
+	w.storage = w.storage.thaw()
+	w.mu.Lock()
+	w.allowed, w.since, w.changing = "", time.Now(), 0
+	w.mu.Unlock()
+	stored := w.stored()
+	w.mu.Lock()
+	w.allowed = stored
+	w.mu.Unlock()
+	w.start()
+}
+
+// finish ends all troubles. Then who reads is served, if only it keeps to the waits that it is told; and what is stored is what runs.
+func (w *world) finish() {
+	w.mu.Lock()
+	w.troubles = map[string]time.Time{}
+	for _, key := range w.keys {
+		key.lockedUntil = time.Time{}
+	}
+	w.mu.Unlock()
+	w.storage.trouble(storageTrouble{})
+	w.group.Wait()
+	time.Sleep(defaultRequestTimeout) // what hangs in the background still does
+	stored := w.stored()
+	for try := 1; ; try++ {
+		token, err := w.accounts.Token(context.Background(), w.storage, "")
+		var (
+			held          *keeper.HeldError
+			remembered    *keeper.RememberedError
+			outage        *keeper.OutageError
+			notConfigured *NotConfiguredError
+		)
+		made, _, _ := strings.Cut(token.Value, "#")
+		switch {
+		case err == nil:
+			if made != stored {
+				w.breaks("a token of %q, but %q is stored", made, stored)
+			}
+			return
+		case errors.As(err, &notConfigured):
+			if stored != "" {
+				w.breaks("%q is stored, but nothing is configured", stored)
+			}
+			return
+		case stored == "":
+			w.breaks("nothing is stored, but: %v", err)
+			return
+		case try > 3:
+			w.breaks("not served %d times after the last trouble: %v", try, err)
+			return
+		case errors.As(err, &held):
+			time.Sleep(held.Wait)
+		case errors.As(err, &remembered):
+			c, _ := Read(context.Background(), w.storage, "")
+			if c.APISecret != w.secret(c.APIKey) {
+				return // a pair that is wrong was stored unproved
+			}
+			time.Sleep(time.Until(remembered.Until))
+		case errors.As(err, &outage):
+			time.Sleep(5 * time.Second)
+		default:
+			c, _ := Read(context.Background(), w.storage, "")
+			if c.APISecret != w.secret(c.APIKey) {
+				return
+			}
+			w.breaks("not served after the last trouble: %v", err)
+			return
+		}
+	}
+}
+
+func (w *world) secret(key string) string {
+	for _, pair := range modelPairs {
+		if pair.key == key {
+			return pair.secret
+		}
+	}
+	return ""
+}
+
+// modelTransport carries requests to the small Kraken.
+type modelTransport struct{ world *world }
+
+func (m *modelTransport) CloseIdleConnections() {}
+
+func (m *modelTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := m.world
+	body, _ := io.ReadAll(r.Body)
+	form, _ := url.ParseQuery(string(body))
+	nonce, _ := strconv.ParseUint(form.Get("nonce"), 10, 64)
+	apiKey := r.Header.Get("API-Key")
+	use := apiKey + "@https://" + r.URL.Host
+	w.checkUse("a call was made", use)
+	w.mu.Lock()
+	key := w.keys[apiKey]
+	for other, began := range key.flying {
+		if other == use || time.Since(began) < time.Second {
+			w.broken = append(w.broken, fmt.Sprintf("a request to %s beside one to %s", use, other))
+		}
+		w.foreign = true // they may overtake each other
+	}
+	key.flying[use] = time.Now()
+	if record, _ := w.storage.InmemStorage.Get(context.Background(), keyStorage+keeper.ID(apiKey)); record == nil {
+		key.unstored = true
+		w.foreign = w.foreign || w.behind > 0
+	}
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(key.flying, use)
+	}()
+	if key.sent >= nonce && !w.foreign {
+		w.mu.Unlock()
+		w.breaks("nonce %d was sent after %d", nonce, key.sent)
+		w.mu.Lock()
+	}
+	key.sent = max(key.sent, nonce)
+	trouble := func(what string) bool { return time.Now().Before(w.troubles[what]) }
+	refuse, slow, hang := trouble("refuse"), trouble("slow"), trouble("hang")
+	lose, busy := trouble("lose answers"), trouble("busy")
+	w.mu.Unlock()
+
+	if refuse {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.WroteHeaders != nil {
+		trace.WroteHeaders()
+	}
+	half := 20 * time.Millisecond
+	if slow {
+		half = time.Second
+	}
+	if err := pause(r.Context(), half); err != nil {
+		return nil, err
+	}
+	if hang {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	answer := `{"error":["EService:Busy"]}`
+	if !busy {
+		answer = w.answer(key, apiKey, use, nonce, r.Header.Get("API-Sign"), r.URL.Path, form.Get("nonce"), body)
+	}
+	if err := pause(r.Context(), half); err != nil {
+		return nil, err
+	}
+	if lose {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+}
+
+func pause(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-time.After(pause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer is Kraken's, in its order: lockout, signature, nonce, counter.
+func (w *world) answer(key *modelKey, apiKey, use string, nonce uint64, signature, path, nonceText string, body []byte) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	refuse := func(message string) string { return `{"error":["` + message + `"]}` }
+	private, _ := kraken.ParsePrivateKey(w.secret(apiKey))
+	steps := now.UnixNano() / int64(modelDecayStep)
+	key.count = max(0, key.count-0.33*modelDecayStep.Seconds()*float64(steps-key.steps))
+	key.steps = steps
+	switch {
+	case now.Before(key.lockedUntil):
+		w.asked = true
+		return refuse("EGeneral:Temporary lockout")
+	case signature != private.Sign(path, nonceText, body):
+		return refuse("EAPI:Invalid signature")
+	case nonce <= key.nonce:
+		if key.count++; !w.foreign {
+			w.broken = append(w.broken, fmt.Sprintf("Kraken refused nonce %d after %d", nonce, key.nonce))
+		}
+		return refuse("EAPI:Invalid nonce")
+	}
+	key.nonce = nonce
+	if key.count+1 > 15 {
+		w.asked = true
+		w.broken = append(w.broken, fmt.Sprintf("%s Kraken's counter was exceeded for %s", now.Format("15:04:05.000"), apiKey))
+		return refuse("EAPI:Rate limit exceeded")
+	}
+	key.count++
+	if strings.HasSuffix(path, methodKeyInfo) {
+		return `{"error":[],"result":{"api_key_name":"model"}}`
+	}
+	text, _ := json.Marshal(use + "#" + nonceText)
+	return `{"error":[],"result":{"token":` + string(text) + `,"expires":900}}`
+}
+
+// modelStorage is a storage that can have troubles, and freezes when its process crashes.
+type modelStorage struct {
+	*logical.InmemStorage
+	mu      sync.Mutex
+	now     storageTrouble
+	crashed bool
+}
+
+// storageTrouble is what a storage may have.
+type storageTrouble struct {
+	until time.Time
+	err   error
+	after bool // the error comes when all is done
+	delay time.Duration
+}
+
+func (s *modelStorage) trouble(trouble storageTrouble) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = trouble
+}
+
+func (s *modelStorage) freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crashed = true
+}
+
+// thaw is the storage as the next process finds it.
+func (s *modelStorage) thaw() *modelStorage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &modelStorage{InmemStorage: s.InmemStorage, now: s.now}
+}
+
+// use does something with the storage, as far as its troubles allow.
+func (s *modelStorage) use(ctx context.Context, do func() error) error {
+	s.mu.Lock()
+	trouble := s.now
+	s.mu.Unlock()
+	if !time.Now().Before(trouble.until) {
+		trouble = storageTrouble{}
+	}
+	if trouble.err != nil && !trouble.after {
+		return trouble.err
+	}
+	if trouble.delay > 0 {
+		if err := pause(ctx, trouble.delay); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.crashed {
+		return errors.New("this process has crashed")
+	}
+	return errors.Join(do(), trouble.err)
+}
+
+func (s *modelStorage) Get(ctx context.Context, key string) (entry *logical.StorageEntry, err error) {
+	err = s.use(ctx, func() (err error) {
+		entry, err = s.InmemStorage.Get(ctx, key)
+		return err
+	})
+	return entry, err
+}
+
+func (s *modelStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
+	return s.use(ctx, func() error { return s.InmemStorage.Put(ctx, entry) })
+}
+
+func (s *modelStorage) Delete(ctx context.Context, key string) error {
+	return s.use(ctx, func() error { return s.InmemStorage.Delete(ctx, key) })
+}

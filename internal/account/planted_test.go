@@ -1,0 +1,67 @@
+package account
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestModelFindsPlantedBugs shows that TestModel would find what it looks for: a bug is planted for each thing that must be true, and each must be found.
+// It takes minutes, so make planted runs it.
+func TestModelFindsPlantedBugs(t *testing.T) {
+	if os.Getenv("PLANTED") == "" {
+		t.Skip("make planted runs it")
+	}
+	for name, bug := range map[string]struct{ file, code, planted, found string }{
+		"the nonce is the clock": {
+			"../keeper/nonce.go", "n.last = max(n.lead.at(now), n.last+1)", "n.last = n.lead.at(now)", "was sent after"},
+		"the stored ceiling is forgotten": {
+			"../keeper/record.go", "k.nonces.last = max(k.nonces.last, found.Ceiling-1)", "", "was sent after"},
+		"two requests at once": {
+			"../keeper/queue.go", "return k.holder == nil && k.beside == nil", "return true", "beside one to"},
+		"answers aren't counted": {
+			"../keeper/keeper.go", "k.counter.count(now)", "", "counter was exceeded"},
+		"a config write forgets what was counted": {
+			"../keeper/keepers.go", "case !until.After(now):", "default:", "counter was exceeded"},
+		"a wait without bound": {
+			"../keeper/queue.go", "held(min(counted, longestTold), errCounted)", "held(10*counted, errCounted)", "told to wait"},
+		"an outage doesn't end": {
+			"../keeper/keeper.go", "k.outage = nil\n}", "}", "not served"},
+		"the turn isn't given back": {
+			"../keeper/queue.go", "\t\tk.pass(w)\n\tdefault:", "\tdefault:", "not served"},
+		"a hold-off doesn't end": {
+			"../keeper/keeper.go", "told.RetryAfter = max(hold, min(cause.RetryAfter, longestAsked))", "told.RetryAfter = 1000 * hold", "not served"},
+		"a token of the old pair": {
+			"accounts.go", "case a.current.Err() == nil:", "case err == nil || a.current.Err() == nil:", "a token was handed out"},
+		"a call with the old pair": {
+			"account.go", "\ta.retire(errReplaced)\n", "", "a call was made"},
+		"a stale load": {
+			"accounts.go", "case e.changes != seen:", "case false:", "is stored"},
+		"a change that fails keeps the old one running": {
+			"write.go", "\t\treturn isUnknown, err // it may be stored yet", "\t\treturn isAsBefore, err", "is stored"},
+		"what flies isn't ended": {
+			"accounts.go", "\tas.end(ErrClosed)\n", "", "goroutine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, err := os.ReadFile(bug.file)
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(string(source), bug.code), "the code to replace stands once in %s", bug.file)
+			dir := t.TempDir()
+			planted, overlay := filepath.Join(dir, "planted.go"), filepath.Join(dir, "overlay.json")
+			require.NoError(t, os.WriteFile(planted, []byte(strings.Replace(string(source), bug.code, bug.planted, 1)), 0o600))
+			original, err := filepath.Abs(bug.file)
+			require.NoError(t, err)
+			replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: planted}})
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(overlay, replace, 0o600))
+			output, err := exec.Command("go", "test", "-overlay="+overlay, "-run=^TestModel$", "-rapid.checks=50000", "-rapid.nofailfile", "-timeout=5m", ".").CombinedOutput()
+			require.Error(t, err, "the bug wasn't found")
+			require.Contains(t, string(output), bug.found)
+		})
+	}
+}
