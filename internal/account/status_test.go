@@ -51,6 +51,15 @@ func TestStatusCountsRefusedNonces(t *testing.T) {
 	})
 }
 
+func TestWithoutACacheNoTokenIsCached(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.configure("", fields{FieldCacheTTL: "1m"})
+		m.mustRead("")
+		require.NoError(t, m.write("", fields{FieldCacheTTL: 0}))
+		require.Zero(t, m.status("").CachedUntil)
+	})
+}
+
 func TestOnlyAnAccountThatIsConfiguredHasAStatus(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
 		_, err := m.Status(t.Context(), m.storage, "desk-a")
