@@ -127,9 +127,11 @@ func TestAPauseIsAsLongAsTheAnswerAsksIfAnAttemptFitsInBehindIt(t *testing.T) {
 					require.Zero(t, time.Since(began))
 					return
 				}
-				require.NoError(t, err)
 				if asked > time.Second {
 					require.Equal(t, asked, time.Since(began))
+				}
+				if asked < 9*time.Second { // else there may be too little time for the attempt after all
+					require.NoError(t, err)
 				}
 			}, says(unavailable))
 		})
