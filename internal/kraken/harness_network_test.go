@@ -1,6 +1,7 @@
 package kraken
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 )
 
@@ -233,4 +235,54 @@ func serveFrames(t *testing.T, n *network, certificate tls.Certificate, settings
 		}
 	}()
 	t.Cleanup(func() { _ = n.Close() })
+}
+
+// line is a TCP proxy whose connections can die: they stay, and swallow what is sent.
+type line struct {
+	net.Listener
+	target string
+	age    atomic.Int64 // connections of a lower age are dead
+	count  atomic.Int64 // of connections so far
+}
+
+func startLine(t *testing.T, target string, isProxy bool) *line {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l := &line{Listener: listener, target: target}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for near, err := listener.Accept(); err == nil; near, err = listener.Accept() {
+			if isProxy { // HTTP's CONNECT
+				_, _ = http.ReadRequest(bufio.NewReader(near))
+				_, _ = io.WriteString(near, "HTTP/1.1 200 Connection established\r\n\r\n")
+			}
+			far, err := net.Dial("tcp", target)
+			if err != nil {
+				_ = near.Close()
+				return
+			}
+			age := l.count.Add(1)
+			running.Go(func() { l.pump(far, near, age) })
+			running.Go(func() { l.pump(near, far, age) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		running.Wait() // for the client and the server to close
+	})
+	return l
+}
+
+func (l *line) pump(to, from net.Conn, age int64) {
+	defer to.Close()
+	for buffer := make([]byte, 32<<10); ; {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		if age > l.age.Load() {
+			_, _ = to.Write(buffer[:n])
+		}
+	}
 }

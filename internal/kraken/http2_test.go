@@ -2,8 +2,10 @@ package kraken
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -113,112 +115,6 @@ func TestABrokenConnectionIsNotShared(t *testing.T) {
 		assert.Nil(t, response)
 		assert.Error(t, err, "one that breaks at once")
 		assert.Equal(t, err, failed.(interface{ RoundTripErr() error }).RoundTripErr())
-	})
-}
-
-// pings serves by hand, counting pings, and answers a request after a time.
-func pings(t *testing.T, wait time.Duration) (*Client, *network, *atomic.Int64) {
-	t.Helper()
-	n, client, certificate := newNetwork(t)
-	var count atomic.Int64
-	serveFrames(t, n, certificate, nil, func(f *frames, frame http2.Frame) {
-		if _, ok := frame.(*http2.PingFrame); ok {
-			count.Add(1)
-		}
-		f.answer(frame, wait)
-	})
-	return client, n, &count
-}
-
-func TestPingsAreSentWhileAnAnswerIsAwaited(t *testing.T) {
-	for name, test := range map[string]struct{ answers, patience, every time.Duration }{
-		"60 s":  {30*time.Second + time.Millisecond, time.Minute, time.Second},
-		"10 s":  {time.Second + time.Millisecond, 10 * time.Second, time.Second},
-		"4 s":   {600 * time.Millisecond, 4 * time.Second, 500 * time.Millisecond},
-		"500ms": {350 * time.Millisecond, 500 * time.Millisecond, 100 * time.Millisecond},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				client, n, count := pings(t, test.answers)
-				_, err := callWithin(t, client, test.patience) // the first one hears the server's settings, too
-				require.NoError(t, err)
-				count.Store(0)
-				_, err = callWithin(t, client, test.patience)
-				require.NoError(t, err)
-				assert.InDelta(t, float64(test.answers/test.every), count.Load(), 1)
-				assert.Positive(t, count.Load())
-				count.Store(0)
-				time.Sleep(80 * time.Second)
-				assert.Zero(t, count.Load(), "none while nothing is awaited")
-				assert.EqualValues(t, 1, n.dials.Load())
-			})
-		})
-	}
-}
-
-func TestRequestsThatWaitAtOnceShareTheirPings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client, n, count := pings(t, 9*time.Second)
-		_, err := callWithin(t, client, 10*time.Second)
-		require.NoError(t, err)
-		count.Store(0)
-		var calls sync.WaitGroup
-		for range 20 {
-			calls.Go(func() {
-				_, err := callWithin(t, client, 10*time.Second)
-				assert.NoError(t, err)
-			})
-		}
-		calls.Wait()
-		assert.LessOrEqual(t, count.Load(), int64(40), "of 160 intervals")
-		assert.EqualValues(t, 1, n.dials.Load())
-	})
-}
-
-// TestAConnectionThatDiesUnderARequest: each stage of it.
-func TestAConnectionThatDiesUnderARequest(t *testing.T) {
-	for name, dies := range map[string]time.Duration{"at once": 0, "late": 3500 * time.Millisecond, "in the body": 5500 * time.Millisecond} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n, client := startNetwork(t, true, func(w http.ResponseWriter, r *http.Request) {
-					time.Sleep(5 * time.Second)
-					_, _ = io.WriteString(w, goodAnswer[:10])
-					_ = http.NewResponseController(w).Flush()
-					time.Sleep(time.Second)
-					_, _ = io.WriteString(w, goodAnswer[10:])
-				})
-				_, err := callWithin(t, client, 10*time.Second)
-				require.NoError(t, err)
-				time.AfterFunc(dies, n.swallow)
-				took, err := callWithin(t, client, 10*time.Second)
-				requireError(t, err, KindUnavailable, true)
-				assert.Contains(t, err.Error(), "the connection broke")
-				assert.LessOrEqual(t, took, dies+3*time.Second)
-				_, err = callWithin(t, client, 7*time.Second)
-				require.NoError(t, err)
-				assert.EqualValues(t, 2, n.dials.Load())
-			})
-		})
-	}
-}
-
-// TestAServerThatAnswersNoPings but is heard otherwise lives.
-func TestAServerThatAnswersNoPings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n, client, certificate := newNetwork(t)
-		serveFrames(t, n, certificate, nil, func(f *frames, frame http2.Frame) {
-			if _, ok := frame.(*http2.DataFrame); ok {
-				for wait := time.Duration(0); wait < 5*time.Second; wait += 1500 * time.Millisecond {
-					time.AfterFunc(wait, func() {
-						f.write(func(framer *http2.Framer) error { return framer.WriteWindowUpdate(0, 1) })
-					})
-				}
-				f.answer(frame, 5*time.Second)
-			}
-		})
-		_, err := callWithin(t, client, 10*time.Second)
-		require.NoError(t, err)
-		assert.EqualValues(t, 1, n.dials.Load())
 	})
 }
 
@@ -373,4 +269,63 @@ func TestAnHTTP2BodyIsBounded(t *testing.T) {
 		requireError(t, err, KindNonsense, true)
 		assert.Less(t, n.bytes.Load(), int64(10<<20))
 	})
+}
+
+// TestAConnectionThatTurnsOutToBeNoGood before the request is written: another one is tried, three in all.
+func TestAConnectionThatTurnsOutToBeNoGood(t *testing.T) {
+	noBody := errors.New("no second body")
+	for name, test := range map[string]struct {
+		noGood  int64 // connections
+		getBody func(*http.Request)
+		dials   int64
+		wantErr bool
+		cause   error
+	}{
+		"one":                     {noGood: 1, dials: 2},
+		"two":                     {noGood: 2, dials: 3},
+		"three":                   {noGood: 3, dials: 3, wantErr: true},
+		"no way to say it again":  {noGood: 1, dials: 1, wantErr: true, getBody: func(r *http.Request) { r.GetBody = nil }},
+		"a way that doesn't work": {noGood: 1, dials: 1, wantErr: true, cause: noBody, getBody: func(r *http.Request) { r.GetBody = func() (io.ReadCloser, error) { return nil, noBody } }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, client, certificate := newNetwork(t)
+				var newest atomic.Pointer[frames]
+				var requests atomic.Int64
+				serveFrames(t, n, certificate, nil, func(f *frames, frame http2.Frame) {
+					newest.Store(f)
+					if _, ok := frame.(*http2.DataFrame); ok {
+						requests.Add(1)
+					}
+					f.answer(frame, 0)
+				})
+				var got int64
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+					if got++; got <= test.noGood {
+						time.Sleep(time.Millisecond) // for the server to see the connection
+						newest.Load().write(func(framer *http2.Framer) error { return framer.WriteGoAway(0, http2.ErrCodeNo, nil) })
+						time.Sleep(time.Millisecond)
+					}
+				}})
+				request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://kraken.test", strings.NewReader("nonce=1"))
+				require.NoError(t, err)
+				if test.getBody != nil {
+					test.getBody(request)
+				}
+				response, err := client.Transport.RoundTrip(request)
+				assert.Equal(t, test.wantErr, err != nil, "%v", err)
+				if err == nil {
+					body, err := io.ReadAll(response.Body)
+					assert.NoError(t, err)
+					assert.Equal(t, goodAnswer, string(body))
+					assert.NoError(t, response.Body.Close())
+				}
+				if test.cause != nil {
+					assert.Equal(t, test.cause, err)
+				}
+				assert.Equal(t, test.dials, n.dials.Load())
+				assert.EqualValues(t, map[bool]int64{false: 1, true: 0}[test.wantErr], requests.Load())
+			})
+		})
+	}
 }
