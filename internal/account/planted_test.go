@@ -39,7 +39,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		"a token of the old pair": {
 			"accounts.go", "case a.current.Err() == nil:", "case err == nil || a.current.Err() == nil:", "a token was handed out"},
 		"a call with the old pair": {
-			"account.go", "While: a.current, ", "", "a call was made|a request to"},
+			"../keeper/keeper.go", "\tif err := w.over(); err != nil {\n\t\treturn err\n\t}\n\tw.began", "\tw.began", "a call was made|beside one to|counter was exceeded"},
 		"a stale load": {
 			"accounts.go", "case e.changes != seen:", "case false:", "is stored|counter was exceeded"},
 		"a change that fails keeps the old one running": {

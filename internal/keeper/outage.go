@@ -16,7 +16,7 @@ const (
 	// amplePatience: less says little about Kraken.
 	amplePatience = 5 * time.Second
 
-	// When who finds out whether Kraken is back has given up, the next one tries after firstProbe, then after twice as long each time, up to
+	// When who finds out whether Kraken is back has given up, the next one tries firstProbe after the last try, then twice as long each time, up to
 	// longestProbe. That is seldom enough for the strictest tier to forget calls faster than they are made.
 	firstProbe   = 250 * time.Millisecond
 	longestProbe = 4 * time.Second
@@ -34,6 +34,19 @@ type outage struct {
 	prober   context.Context
 	failedAt time.Time
 	pause    time.Duration
+}
+
+// wait makes a caller the prober, if nobody is, and is how long that one must wait before it tries. It is 0 if the caller needn't wait, or mustn't.
+func (o *outage) wait(ctx context.Context, use Use, now time.Time) time.Duration {
+	if !o.ongoing(use) || o.prober.Err() == nil {
+		return 0
+	}
+	wait := o.failedAt.Add(o.pause).Sub(now)
+	if deadline, ok := ctx.Deadline(); wait <= 0 || ok && deadline.Sub(now) < wait+leastCallTime {
+		return 0
+	}
+	o.prober = ctx
+	return wait
 }
 
 // holds tells whether a caller is kept from asking. The one let pass becomes the prober.

@@ -39,7 +39,7 @@ type cluster struct {
 	evidence  evidence
 
 	kraken  *krakensim.Server
-	line    *line
+	line    *krakensim.Line
 	configs map[string]map[string]any // what a read of each must show, by path
 	loads   []tally                   // so far
 }
@@ -54,7 +54,9 @@ func startCluster(t *testing.T, setup setup) *cluster {
 	c.kraken, err = krakensim.Start(krakensim.Options{TLS: true})
 	require.NoError(t, err)
 	t.Cleanup(c.kraken.Close)
-	c.line = newLine(t, strings.TrimPrefix(c.kraken.RESTURL(), "https://"))
+	c.line, err = krakensim.NewLine(c.kraken.RESTURL())
+	require.NoError(t, err)
+	t.Cleanup(c.line.Close)
 
 	// Not t.TempDir: its path is too long for the plugins' sockets on some systems.
 	dir, err := os.MkdirTemp("", "vault-")
@@ -155,7 +157,7 @@ func (c *cluster) newKey(traits ...string) (krakensim.Key, error) {
 func (c *cluster) account(key krakensim.Key, fields map[string]any) map[string]any {
 	account := map[string]any{
 		"api_key": key.APIKey, "api_secret": key.APISecret, "otp_password": key.OTPPassword,
-		"api_url": c.line.url, "ca_cert": c.kraken.CACertPEM(),
+		"api_url": c.line.URL(), "ca_cert": c.kraken.CACertPEM(),
 		// Kraken's limits would let through a read every three seconds, and most of what happens here would be a 429.
 		"tier": "none",
 		// Long enough for the slowest machine: a read that takes its time isn't refused.

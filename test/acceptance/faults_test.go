@@ -77,16 +77,17 @@ func (c *cluster) restartVault(t *testing.T) {
 func (c *cluster) troubleKraken(t *testing.T) {
 	c.set(t, "request_timeout", "3s")
 	c.underLoad(t, "Kraken is down", []string{"503"}, func(load *load) {
-		c.line.cut()
+		c.line.Cut()
 		load.wait("503", time.Now())
-		require.NoError(t, c.line.mend())
+		require.NoError(t, c.line.Mend())
 	})
+	c.underLoad(t, "connections die without a word, new ones work", nil, func(*load) { c.line.Swallow() })
 	for _, trouble := range []struct {
 		name     string
 		fault    krakensim.Fault
 		refusals []string // the first is waited for
 	}{
-		{"Kraken gives no answer", krakensim.Fault{Hang: true}, []string{"504", tooLate}},
+		{"Kraken gives no answer", krakensim.Fault{Hang: true}, []string{"504", "503", tooLate}},
 		// One at a time, not all readers get their turn within request_timeout.
 		{"Kraken takes 1 s for each answer", krakensim.Fault{Latency: time.Second}, []string{"429", tooLate, "504"}},
 		{"Kraken is down for maintenance", krakensim.Fault{Errors: []string{"EService:Unavailable"}}, []string{"503"}},
@@ -104,11 +105,11 @@ func (c *cluster) troubleKraken(t *testing.T) {
 	}
 	c.underLoad(t, "Kraken has had too many calls", []string{"429"}, func(load *load) {
 		c.kraken.Misbehave(krakensim.Fault{
-			Errors: []string{"EAPI:Rate limit exceeded"}, Header: http.Header{"Retry-After": {"600"}}, Times: 1,
+			Errors: []string{"EAPI:Rate limit exceeded"}, Header: http.Header{"Retry-After": {"20"}}, Times: 1,
 		})
 		load.wait("429", time.Now())
-		c.set(t, "request_timeout", "60s") // a write of the config forgets the ten minutes
 	})
+	c.set(t, "request_timeout", "60s")
 	// Of these no reader hears: Kraken used up the nonce and made a token, nobody got it, and the engine asks again.
 	for name, fault := range map[string]krakensim.Fault{
 		"20 answers of Kraken's are lost on the way": {Process: true, Drop: true, Times: 20},
