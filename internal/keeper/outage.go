@@ -8,9 +8,11 @@ import (
 )
 
 const (
-	// When calls fail in a row without an answer of Kraken's, that is an outage once it has lasted outageAfter, or so many have
-	// failed that may have been sent: a connection that breaks, a load balancer that restarts and a busy Kraken are none.
+	// When calls fail in a row without an answer of Kraken's, that is an outage once it has lasted outageAfter, if none could be sent, or else lossAfter: a
+	// connection that breaks, a load balancer that restarts and a busy Kraken are none, and their readers' own second tries get through.
 	outageAfter = time.Second
+	lossAfter   = 5 * time.Second
+	// So many calls that may have been sent are an outage as well, once the counter allows no more: what is told then is why they failed.
 	outageCalls = 5
 	// A call that timed out is an outage at once, if it had outageAfter, twice what the slowest answer of late took, or
 	// amplePatience: less says little about Kraken.
@@ -73,11 +75,20 @@ func (o *outage) failed(ctx context.Context, use Use, began, now time.Time, caus
 	if cause.Sent {
 		o.calls++
 	}
-	o.declared = o.declared || cause.Kind == kraken.KindTimeout || again && now.Sub(o.since) >= outageAfter || o.calls >= outageCalls
+	least := outageAfter
+	if o.calls > 0 {
+		least = lossAfter
+	}
+	o.declared = o.declared || cause.Kind == kraken.KindTimeout || again && now.Sub(o.since) >= least
 	if o.declared {
 		o.pause = min(2*o.pause, longestProbe)
 	}
 	return o
+}
+
+// explains tells whether it is for calls that failed in a row that the counter allows none now.
+func (o *outage) explains(use Use) bool {
+	return o != nil && !use.Proof && o.upstream == use.Upstream && (o.declared || o.calls >= outageCalls)
 }
 
 // ongoing tells whether there is an outage for this use.
