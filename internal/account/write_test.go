@@ -14,6 +14,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestAWriteEndsWithItsCallerUntilItBeginsToStore(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.configure("")
+		stored := m.stored("")
+		m.kraken.Misbehave(krakensim.Fault{Latency: 2 * time.Second})
+		ctx, leave := context.WithCancelCause(t.Context())
+		written := together(1, func() (Token, error) { _, _, err := m.writeAs(ctx, "", pair(second)); return Token{}, err })
+		time.Sleep(time.Second)
+		leave(errDisk)
+		require.ErrorIs(t, written()[0].err, errDisk)
+		require.Equal(t, stored, m.stored(""))
+		m.requireAgreement("")
+	})
+}
+
 func TestAWriteThatFailsLeavesWhatWasStoredAndWhatRunsAsItWas(t *testing.T) {
 	trouble := func(what string, goes misbehaviour) func(m *mount) error {
 		return func(m *mount) error {
