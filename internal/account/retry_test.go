@@ -52,11 +52,16 @@ func scripted(t *testing.T, test func(t *testing.T, a *Account, s *script), answ
 	})
 }
 
+// askInTime asks as a reader does, with the time that a reader has.
+func askInTime(ctx context.Context, a *Account, call keeper.Call) error {
+	return a.whileCurrent(ctx, time.Now(), func(ctx context.Context, a *Account) error { return a.ask(ctx, a.use("method"), call) })
+}
+
 func TestOnlyWhatIsTransientIsTriedAgain(t *testing.T) {
 	for _, kind := range kraken.Kinds() {
 		t.Run(kind.String(), func(t *testing.T) {
 			scripted(t, func(t *testing.T, a *Account, s *script) {
-				err := a.ask(t.Context(), a.use("method"), s.call)
+				err := askInTime(t.Context(), a, s.call)
 				switch kind {
 				case kraken.KindUnavailable, kraken.KindInvalidNonce: // the latter by the keeper
 					require.NoError(t, err)
@@ -77,9 +82,9 @@ func TestWhatWasNotAskedForIsNotAskedForAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			scripted(t, func(t *testing.T, a *Account, s *script) {
-				require.Error(t, a.ask(t.Context(), a.use("method"), s.call))
+				require.Error(t, askInTime(t.Context(), a, s.call))
 				began := time.Now()
-				require.True(t, keeper.NotAsked(a.ask(t.Context(), a.use("method"), s.call)))
+				require.True(t, keeper.NotAsked(askInTime(t.Context(), a, s.call)))
 				require.Zero(t, time.Since(began))
 				require.Len(t, s.calls, 1)
 			}, says(first))
@@ -94,7 +99,7 @@ func TestPausesGrowAndDiffer(t *testing.T) {
 			config := *a.config.Load()
 			config.RequestTimeout = 60
 			a.config.Store(&config)
-			requireKind(t, kraken.KindUnavailable, a.ask(t.Context(), a.use("method"), s.call))
+			requireKind(t, kraken.KindUnavailable, askInTime(t.Context(), a, s.call))
 			step := firstPause
 			for i := 1; i < len(s.calls); i++ {
 				pause := s.calls[i].Sub(s.calls[i-1])
@@ -121,7 +126,7 @@ func TestAPauseIsAsLongAsTheAnswerAsksIfAnAttemptFitsInBehindIt(t *testing.T) {
 			unavailable.RetryAfter = asked
 			scripted(t, func(t *testing.T, a *Account, s *script) {
 				began := time.Now()
-				err := a.ask(t.Context(), a.use("method"), s.call)
+				err := askInTime(t.Context(), a, s.call)
 				if !waits {
 					require.Same(t, unavailable, err)
 					require.Zero(t, time.Since(began))
@@ -145,7 +150,7 @@ func TestAttemptsKeepWithinRequestTimeout(t *testing.T) {
 			config.RequestTimeout = timeout
 			a.config.Store(&config)
 			began := time.Now()
-			requireKind(t, kraken.KindUnavailable, a.ask(t.Context(), a.use("method"), s.call))
+			requireKind(t, kraken.KindUnavailable, askInTime(t.Context(), a, s.call))
 			require.Less(t, time.Since(began), config.timeout())
 		}, always(krakenSays(kraken.KindUnavailable))...)
 		scripted(t, func(t *testing.T, a *Account, s *script) {
@@ -153,7 +158,7 @@ func TestAttemptsKeepWithinRequestTimeout(t *testing.T) {
 			config.RequestTimeout = timeout
 			a.config.Store(&config)
 			began := time.Now()
-			requireKind(t, kraken.KindTimeout, a.ask(t.Context(), a.use("method"), s.call))
+			requireKind(t, kraken.KindTimeout, askInTime(t.Context(), a, s.call))
 			require.Equal(t, config.timeout(), time.Since(began))
 		}, never)
 	}
@@ -185,7 +190,7 @@ func TestTheErrorNamesWhatEndedTheAttempts(t *testing.T) {
 				if test.leave > 0 {
 					time.AfterFunc(test.leave, func() { leave(gone) })
 				}
-				test.check(t, a.ask(ctx, a.use("method"), s.call))
+				test.check(t, askInTime(ctx, a, s.call))
 			}, test.answers...)
 		})
 	}
@@ -197,9 +202,9 @@ func TestWhoIsHeldBackAfterKrakenSpokeIsToldWhatKrakenSaid(t *testing.T) {
 		lockedOut := make(chan error)
 		go func() {
 			time.Sleep(time.Millisecond) // during the pause
-			lockedOut <- a.ask(t.Context(), a.use("method"), func(context.Context, uint64) error { return krakenSays(kraken.KindLockout) })
+			lockedOut <- askInTime(t.Context(), a, func(context.Context, uint64) error { return krakenSays(kraken.KindLockout) })
 		}()
-		require.Same(t, unavailable, a.ask(t.Context(), a.use("method"), s.call))
+		require.Same(t, unavailable, askInTime(t.Context(), a, s.call))
 		requireKind(t, kraken.KindLockout, <-lockedOut)
 		require.Len(t, s.calls, 1)
 	}, says(unavailable))
@@ -208,7 +213,7 @@ func TestWhoIsHeldBackAfterKrakenSpokeIsToldWhatKrakenSaid(t *testing.T) {
 func TestTheCallersEarlierDeadlineCounts(t *testing.T) {
 	scripted(t, func(t *testing.T, a *Account, s *script) {
 		began := time.Now()
-		requireKind(t, kraken.KindTimeout, a.ask(within(t, 2*time.Second), a.use("method"), s.call))
+		requireKind(t, kraken.KindTimeout, askInTime(within(t, 2*time.Second), a, s.call))
 		require.Equal(t, 2*time.Second, time.Since(began))
 	}, never)
 }
@@ -221,7 +226,7 @@ func TestACallKeepsItsConnectionsOpenWhateverBecomesOfItsAccount(t *testing.T) {
 		answered := make(chan struct{})
 		ended := make(chan error)
 		go func() {
-			ended <- a.ask(t.Context(), a.use("method"), func(context.Context, uint64) error { <-answered; return nil })
+			ended <- askInTime(t.Context(), a, func(context.Context, uint64) error { <-answered; return nil })
 		}()
 		time.Sleep(time.Second)
 		require.NoError(t, m.delete(""))

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"context"
 	"crypto/x509"
 	"net/http"
 	"testing"
@@ -57,39 +56,11 @@ func TestTheLastToReleaseConnectionsClosesThem(t *testing.T) {
 	again.release()
 	require.Zero(t, counting.closed)
 
-	require.NoError(t, used.holding(func(context.Context, uint64) error {
-		used.release()
-		require.Zero(t, counting.closed, "a call is under way")
-		return nil
-	})(t.Context(), 1))
+	used.release()
 	require.Equal(t, 1, counting.closed)
 	require.Empty(t, ts.byBundle)
 
 	anew, err := ts.use("")
 	require.NoError(t, err)
 	require.NotSame(t, used, anew)
-}
-
-func TestTheEndOfOldConnectionsLeavesNewOnesAlone(t *testing.T) {
-	ts := newTransports()
-	old, err := ts.use("")
-	require.NoError(t, err)
-	old.release()
-	anew, err := ts.use("")
-	require.NoError(t, err)
-	old.hold() // a late call of an account that is gone
-	old.release()
-	require.Equal(t, 2, old.RoundTripper.(*connections).closed)
-	again, err := ts.use("")
-	require.NoError(t, err)
-	require.Same(t, anew, again)
-}
-
-func TestACallsAnswerComesThroughThatHoldsItsConnections(t *testing.T) {
-	used, err := newTransports().use("")
-	require.NoError(t, err)
-	require.Equal(t, errDisk, used.holding(func(_ context.Context, nonce uint64) error {
-		require.EqualValues(t, 7, nonce)
-		return errDisk
-	})(t.Context(), 7))
 }
