@@ -31,9 +31,11 @@ type Account struct {
 	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
 	current context.Context
 	retire  context.CancelCauseFunc
-	// wire ends what is on its way to Kraken: with the mount, or when it goes to the wrong place.
+	// wire ends what is on its way to Kraken: with the mount, or when it goes to the wrong place, or when nothing is on its way any more.
 	wire context.Context
 	cut  context.CancelFunc
+	// users is who needs the above: one for the account while it isn't given up, and one for each ask under way.
+	users atomic.Int64
 
 	cache cache
 	meter *meter
@@ -72,15 +74,42 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 	a.current, a.retire = context.WithCancelCause(as.lifetime)
 	a.wire, a.cut = context.WithCancel(as.lifetime)
 	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
-	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) { return a.mint(a.current) }
+	a.users.Store(1)
+	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) {
+		ctx, cancel := context.WithTimeout(a.current, a.config.Load().timeout())
+		defer cancel()
+		return a.mint(ctx)
+	}
 	return a, nil
 }
 
-// giveUp is the end of an account that nothing uses any more, but perhaps a request on its way. It is called once.
+// giveUp is the end of an account that doesn't run any more, or never did. It is called once. What is on its way to Kraken goes on.
 func (a *Account) giveUp() {
 	a.retire(errReplaced)
-	a.transport.release()
-	a.all.keepers.Release(a.keeper)
+	a.release()
+}
+
+// hold keeps what the account has of others, its keeper and its connections above all, until release is called. It is false if the account has been given up
+// by all.
+func (a *Account) hold() bool {
+	for {
+		users := a.users.Load()
+		if users == 0 {
+			return false
+		}
+		if a.users.CompareAndSwap(users, users+1) {
+			return true
+		}
+	}
+}
+
+// release gives up what hold gave, or build.
+func (a *Account) release() {
+	if a.users.Add(-1) == 0 {
+		a.cut()
+		a.transport.release()
+		a.all.keepers.Release(a.keeper)
+	}
 }
 
 // use is what the account's config brings to a call.
@@ -120,7 +149,7 @@ func (a *Account) mint(ctx context.Context) (Token, error) {
 	switch {
 	case err == nil:
 		a.minted(ctx)
-	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, ErrClosed):
+	case a.current.Err() != nil, errors.Is(ctx.Err(), context.Canceled), errors.Is(err, ErrClosed):
 		// The reader went away, or the account or the mount did. That is no failure.
 	default:
 		a.failed(ctx, err)

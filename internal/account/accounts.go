@@ -140,8 +140,11 @@ func (as *Accounts) cached(name string) (Token, bool) {
 	if a == nil {
 		return Token{}, false
 	}
-	token, due, ok := a.cache.hit(time.Now(), a.config.Load().cacheTTL())
-	return token, ok && !due && a.current.Err() == nil
+	cached, due := a.cache.hit(time.Now(), a.config.Load().cacheTTL())
+	if cached == nil || due || a.current.Err() != nil {
+		return Token{}, false
+	}
+	return a.cache.handOut(cached), true
 }
 
 // on asks what runs for an account. Where that is replaced meanwhile, the answer is no longer good, and what has taken its place is asked: all
@@ -326,12 +329,12 @@ func (as *Accounts) Close() {
 		}
 	}
 	as.mu.Unlock()
+	for _, a := range running { // before their calls are cut off, which would be failures of theirs
+		a.giveUp()
+	}
 	as.end(ErrClosed)
 	if first {
 		as.keepers.Close()
-	}
-	for _, a := range running {
-		a.giveUp()
 	}
 	as.work.Wait()
 }

@@ -53,23 +53,23 @@ type flight struct {
 	err    error
 }
 
-// hit is the cached token if it may be handed out as it is, and whether it is due for renewal.
-func (c *cache) hit(now time.Time, ttl time.Duration) (token Token, due, ok bool) {
-	cached := c.token.Load()
+// hit is the cached token if it may be handed out as it is, else nil, and whether it is due for renewal.
+func (c *cache) hit(now time.Time, ttl time.Duration) (cached *Token, due bool) {
+	cached = c.token.Load()
 	if ttl <= 0 || !cached.young(now, ttl) {
-		return Token{}, false, false
+		return nil, false
 	}
-	return c.handOut(cached), cached.renewalDue(now, ttl), true
+	return cached, cached.renewalDue(now, ttl)
 }
 
 // get is a cached token if that may be handed out, else a new one, for which it waits until ctx ends.
 func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
 	now := time.Now()
-	if token, due, ok := c.hit(now, ttl); ok {
+	if cached, due := c.hit(now, ttl); cached != nil {
 		if due {
 			c.renew(now, ttl)
 		}
-		return token, nil
+		return c.handOut(cached), nil
 	}
 	if cached := c.token.Load(); cached.alive(now) {
 		if failure := c.outage(now); failure != nil {
@@ -86,8 +86,11 @@ func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
 	case <-ctx.Done():
 		return Token{}, ended(ctx)
 	}
-	if !began {
+	switch {
+	case !began:
 		c.coalesced.Add(1)
+	case f.token.Cached:
+		c.hits.Add(1)
 	}
 	if f.err == nil {
 		return f.token, nil
@@ -164,7 +167,8 @@ func (c *cache) join(ttl time.Duration) (f *flight, began bool) {
 	f = &flight{landed: make(chan struct{})}
 	// A flight may have landed between a reader's look at the cache and its call for this one.
 	if now, cached := time.Now(), c.token.Load(); cached.young(now, ttl) && !cached.renewalDue(now, ttl) {
-		f.token = c.handOut(cached)
+		f.token = *cached
+		f.token.Cached = true
 		close(f.landed)
 		return f, true
 	}

@@ -24,7 +24,7 @@ const (
 // a timeout.
 const leastCallTime = 100 * time.Millisecond
 
-// ask makes a call, by way of the key's keeper, and makes it again while Kraken is unavailable, until request_timeout is over. All other
+// ask makes a call, by way of the key's keeper, and makes it again while Kraken is unavailable, until ctx's deadline. All other
 // failures are returned as they come: repeating them wouldn't help, or would do harm. An answer that wasn't asked for isn't asked for again.
 //
 // Where an answer asks for a pause (RetryAfter), the pause is at least as long. A pause that wouldn't leave time for an attempt isn't begun.
@@ -32,9 +32,10 @@ const leastCallTime = 100 * time.Millisecond
 // The error is that of the last attempt, except: once Kraken has said that it is unavailable, that is told rather than that a repetition timed out or
 // wasn't made. If ctx or the account ended, it is why.
 func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) error {
-	ctx, cancel := context.WithTimeout(ctx, a.config.Load().timeout())
-	defer cancel()
-	call = a.transport.holding(call)
+	if !a.hold() {
+		return errReplaced
+	}
+	defer a.release()
 	pauses := backoff.ExponentialBackOff{
 		InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: pauseGrowth, RandomizationFactor: pauseJitter,
 	}

@@ -34,7 +34,7 @@ func Read(ctx context.Context, storage logical.Storage, name string) (*Config, e
 	stored := new(Config)
 	if err := entry.DecodeJSON(stored); err != nil {
 		// The decoder's own error may quote what it read.
-		return nil, fmt.Errorf("the stored config of %s can't be decoded; write it again", Title(name))
+		return nil, fmt.Errorf("the stored config of %s can't be decoded; delete it, then write it again", Title(name))
 	}
 	return stored, nil
 }
@@ -52,10 +52,10 @@ func put(ctx context.Context, storage logical.Storage, name string, c *Config) e
 	return storage.Put(ctx, entry)
 }
 
-// configOf is the account whose config is at a storage path; false if none is.
 // cutKeyPath is the keeper.ID of the API key whose record is at a storage path; false if none is.
 func cutKeyPath(path string) (id string, ok bool) { return strings.CutPrefix(path, keyStorage) }
 
+// configOf is the account whose config is at a storage path; false if none is.
 func configOf(path string) (name string, ok bool) {
 	if path == ConfigStorage {
 		return "", true

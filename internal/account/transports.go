@@ -1,12 +1,10 @@
 package account
 
 import (
-	"context"
 	"crypto/x509"
 	"net/http"
 	"sync"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
@@ -24,7 +22,7 @@ type transport struct {
 	http.RoundTripper
 	all    *transports
 	bundle string
-	users  int // accounts, and requests under way
+	users  int // accounts
 }
 
 // use returns the transport for a ca_cert, held for the caller, who must release it.
@@ -47,14 +45,7 @@ func (ts *transports) use(bundle string) (*transport, error) {
 	return t, nil
 }
 
-// hold keeps the connections open until release is called.
-func (t *transport) hold() {
-	t.all.mu.Lock()
-	defer t.all.mu.Unlock()
-	t.users++
-}
-
-// release gives up what use or hold gave. The last one closes the connections.
+// release gives up what use gave. The last one closes the connections.
 func (t *transport) release() {
 	t.all.mu.Lock()
 	t.users--
@@ -65,14 +56,5 @@ func (t *transport) release() {
 	t.all.mu.Unlock()
 	if idle, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok && last {
 		idle.CloseIdleConnections()
-	}
-}
-
-// holding is a call that keeps the connections open while it is made, whatever becomes of its account.
-func (t *transport) holding(call keeper.Call) keeper.Call {
-	return func(ctx context.Context, nonce uint64) error {
-		t.hold()
-		defer t.release()
-		return call(ctx, nonce)
 	}
 }

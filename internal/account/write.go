@@ -156,10 +156,10 @@ func (w *write) store(ctx context.Context) error {
 		}
 	})
 	if old != nil {
-		if !old.config.Load().samePlace(w.merged) {
-			old.cut() // a call that hangs there mustn't stand in the way
-		}
 		old.giveUp()
+		if !old.config.Load().samePlace(w.merged) {
+			old.cut() // a call that hangs there mustn't stand in the way; its account has ended, so its end is no failure
+		}
 	}
 	if was == isStored {
 		w.handOver()

@@ -8,15 +8,17 @@ import (
 )
 
 const (
-	// When calls fail in a row without an answer of Kraken's, that is an outage once it has lasted outageAfter, or so many have
-	// failed that may have been sent: a connection that breaks, a load balancer that restarts and a busy Kraken are none.
+	// When calls fail in a row without an answer of Kraken's, that is an outage once it has lasted outageAfter, if none could be sent, or else lossAfter: a
+	// connection that breaks, a load balancer that restarts and a busy Kraken are none, and their readers' own second tries get through.
 	outageAfter = time.Second
+	lossAfter   = 5 * time.Second
+	// So many calls that may have been sent are an outage as well, once the counter allows no more: what is told then is why they failed.
 	outageCalls = 5
 	// A call that timed out is an outage at once, if it had outageAfter, twice what the slowest answer of late took, or
 	// amplePatience: less says little about Kraken.
 	amplePatience = 5 * time.Second
 
-	// When who finds out whether Kraken is back has given up, the next one tries after firstProbe, then after twice as long each time, up to
+	// When who finds out whether Kraken is back has given up, the next one tries firstProbe after the last try, then twice as long each time, up to
 	// longestProbe. That is seldom enough for the strictest tier to forget calls faster than they are made.
 	firstProbe   = 250 * time.Millisecond
 	longestProbe = 4 * time.Second
@@ -34,6 +36,19 @@ type outage struct {
 	prober   context.Context
 	failedAt time.Time
 	pause    time.Duration
+}
+
+// wait makes a caller the prober, if nobody is, and is how long that one must wait before it tries. It is 0 if the caller needn't wait, or mustn't.
+func (o *outage) wait(ctx context.Context, use Use, now time.Time) time.Duration {
+	if !o.ongoing(use) || o.prober.Err() == nil {
+		return 0
+	}
+	wait := o.failedAt.Add(o.pause).Sub(now)
+	if deadline, ok := ctx.Deadline(); wait <= 0 || ok && deadline.Sub(now) < wait+leastCallTime {
+		return 0
+	}
+	o.prober = ctx
+	return wait
 }
 
 // holds tells whether a caller is kept from asking. The one let pass becomes the prober.
@@ -60,11 +75,20 @@ func (o *outage) failed(ctx context.Context, use Use, began, now time.Time, caus
 	if cause.Sent {
 		o.calls++
 	}
-	o.declared = o.declared || cause.Kind == kraken.KindTimeout || again && now.Sub(o.since) >= outageAfter || o.calls >= outageCalls
+	least := outageAfter
+	if o.calls > 0 {
+		least = lossAfter
+	}
+	o.declared = o.declared || cause.Kind == kraken.KindTimeout || again && now.Sub(o.since) >= least
 	if o.declared {
 		o.pause = min(2*o.pause, longestProbe)
 	}
 	return o
+}
+
+// explains tells whether it is for calls that failed in a row that the counter allows none now.
+func (o *outage) explains(use Use) bool {
+	return o != nil && !use.Proof && o.upstream == use.Upstream && (o.declared || o.calls >= outageCalls)
 }
 
 // ongoing tells whether there is an outage for this use.

@@ -53,6 +53,7 @@ func (w *waiter) wire() (context.Context, context.CancelFunc) {
 // takeTurn waits for the turn. Who has it must give it back.
 func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 	w := &waiter{ctx: ctx, use: use, turn: make(chan error, 1)}
+	k.waitToProbe(w)
 	if err := k.enter(w); err != nil {
 		return nil, err
 	}
@@ -81,6 +82,26 @@ func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 		case <-ctx.Done():
 		}
 		return nil, k.leave(w)
+	}
+}
+
+// waitToProbe waits until the one who finds out whether Kraken is back may try. It doesn't have the turn meanwhile.
+func (k *Keeper) waitToProbe(w *waiter) {
+	k.mu.Lock()
+	wait := k.outage.wait(w.ctx, w.use, time.Now())
+	k.mu.Unlock()
+	if wait > 0 {
+		w.sleep(wait)
+	}
+}
+
+// sleep waits, until the caller goes at most.
+func (w *waiter) sleep(wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.ctx.Done():
 	}
 }
 
@@ -167,12 +188,7 @@ func (k *Keeper) waitUntilAllowed(w *waiter) error {
 		if wait <= 0 || err != nil {
 			return err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-w.ctx.Done():
-		}
-		timer.Stop()
+		w.sleep(wait)
 	}
 }
 
@@ -188,7 +204,7 @@ func (k *Keeper) allowed(w *waiter) (time.Duration, error) {
 	if k.holder == w && k.beside != nil {
 		return besidePoll, nil // its call has ended, and it tries again: not before that of who went beside has ended, too
 	}
-	return k.waitFor(w.use, now, calls), nil
+	return max(k.waitFor(w.use, now, calls), k.pacedUntil.Sub(now)), nil
 }
 
 // leastTime is callTime, for who doesn't have k.mu.
@@ -267,7 +283,7 @@ func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
 	}
 	wait := k.waitFor(w.use, now, calls)
 	fits := wait <= 0 || w.fits(now, wait+k.callTime())
-	if k.outage.holds(w.ctx, w.use, now) || !fits && k.outage.ongoing(w.use) && now.After(k.heldUntil) {
+	if k.outage.holds(w.ctx, w.use, now) || !fits && k.outage.explains(w.use) && now.After(k.heldUntil) {
 		return k.outage.err()
 	}
 	if !fits {

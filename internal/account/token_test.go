@@ -1,0 +1,63 @@
+package account
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestATokenNeverShowsItsValue(t *testing.T) {
+	const secret = "c2VjcmV0"
+	requested := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	token := Token{Value: secret, RequestedAt: requested, ExpiresAt: requested.Add(15 * time.Minute)}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("minted", "token", token, "pointer", &token)
+	encoded, err := json.Marshal(struct{ Token Token }{token})
+	require.NoError(t, err)
+	shown := map[string]string{
+		"String": token.String(), "GoString": token.GoString(), "slog": log.String(), "json": string(encoded),
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+		shown[verb] = fmt.Sprintf(verb, token) + fmt.Sprintf(verb, &token) + fmt.Sprintf(verb, []Token{token}) +
+			fmt.Sprintf(verb, struct{ Token Token }{token})
+	}
+	for how, text := range shown {
+		require.NotContains(t, text, secret, how)
+		require.NotContains(t, text, fmt.Sprintf("%x", secret), how)
+		require.NotContains(t, text, fmt.Sprintf("%X", secret), how)
+		require.Contains(t, text, "token [redacted] requested 2026-01-02T03:04:05Z, expires 2026-01-02T03:19:05Z", how)
+	}
+	require.Equal(t, "no token", Token{}.String())
+}
+
+func TestWhatATokenIsGoodForDependsOnItsAge(t *testing.T) {
+	const ttl = 4 * time.Minute
+	requested := time.Now()
+	token := &Token{Value: "t", RequestedAt: requested, ExpiresAt: requested.Add(5 * time.Minute)}
+	for age, want := range map[time.Duration]struct{ alive, young, due bool }{
+		0:                                 {true, true, false},
+		3*time.Minute - time.Nanosecond:   {true, true, false},
+		3 * time.Minute:                   {true, true, true},
+		4*time.Minute - time.Nanosecond:   {true, true, true},
+		4 * time.Minute:                   {true, false, true}, // 60 s to live
+		4*time.Minute + time.Nanosecond:   {false, false, true},
+		100 * time.Minute:                 {false, false, true},
+		-time.Minute:                      {true, true, false},
+		2*time.Minute + 1*time.Nanosecond: {true, true, false},
+	} {
+		t.Run(age.String(), func(t *testing.T) {
+			now := requested.Add(age)
+			require.Equal(t, want.alive, token.alive(now))
+			require.Equal(t, want.young, token.young(now, ttl))
+			require.Equal(t, want.due, token.renewalDue(now, ttl))
+		})
+	}
+	require.False(t, token.young(requested.Add(4*time.Minute+time.Nanosecond), time.Hour), "too little of its life is left")
+	require.False(t, (*Token)(nil).alive(requested), "there is none")
+	require.False(t, (*Token)(nil).young(requested, ttl))
+}

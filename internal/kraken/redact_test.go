@@ -1,0 +1,71 @@
+package kraken
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestAGatewayThatQuotesTheRequest: one with its debugging left on says what it was sent, and what authenticates a request
+// is part of that.
+func TestAGatewayThatQuotesTheRequest(t *testing.T) {
+	const password = "open <sesame> & more/+"
+	var signature string
+	server := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		signature = r.Header.Get("API-Sign")
+		form, _ := url.ParseQuery(string(raw))
+		var said []string
+		for _, text := range []string{signature, form.Get("otp")} {
+			said = append(said, text, url.QueryEscape(text), url.PathEscape(text), html.EscapeString(text))
+		}
+		quoted := fmt.Sprintf("%s %s", raw, strings.Join(said, " "))
+		answer := map[string]any{"error": []string{}, "result": map[string]any{
+			"name": quoted, "list": []any{quoted, []any{quoted}}, "nested": map[string]any{"a": quoted}, quoted: 1, "nonce": form.Get("nonce"), "number": 7,
+		}}
+		if r.URL.Path != "/0/private/GetApiKeyInfo" {
+			answer = map[string]any{"error": []string{"EGeneral:Invalid arguments:" + signature, "EGeneral:Invalid arguments:" + string(raw), "EGeneral:" + form.Get("otp")}}
+		}
+		_ = json.NewEncoder(w).Encode(answer)
+	})
+	client := plainClient(t, server.URL)
+	client.SecondFactor = Password(password)
+
+	_, err := client.GetWebSocketsToken(t.Context(), testNonce)
+	assert.EqualError(t, err, "Kraken answered EGeneral:Invalid arguments:[signature], EGeneral:Invalid arguments:nonce=[nonce]&otp=[otp], EGeneral:[otp]")
+
+	info, err := client.GetAPIKeyInfo(t.Context(), testNonce)
+	require.NoError(t, err)
+	assert.Equal(t, "1616492376594000000", info["nonce"], "the key's last nonce, in Kraken's own field")
+	assert.Equal(t, json.Number("7"), info["number"])
+	delete(info, "nonce")
+	told, err := json.Marshal(info)
+	require.NoError(t, err)
+	for _, part := range []string{"sesame", "1616492376594000000", signature[:40], url.QueryEscape(signature)[:40]} {
+		assert.NotContains(t, string(told), part)
+	}
+	assert.Equal(t, 5, strings.Count(string(told), "nonce=[nonce]"), "every string, names included")
+}
+
+func TestASecondFactorThatIsInAnyTextIsNotTakenOut(t *testing.T) {
+	for _, otp := range []string{"", "a", "abc"} {
+		assert.Equal(t, "EAPI:abc", newRedactor("", "", otp).text("EAPI:abc"), otp)
+	}
+	assert.Equal(t, "EAPI:[otp]", newRedactor("", "", "abcd").text("EAPI:abcd"))
+}
+
+func TestACodeInsideTheNonceLeavesTheNonceWhole(t *testing.T) {
+	nonce := strconv.Itoa(testNonce)
+	redact := newRedactor("", nonce, nonce[:6])
+	assert.Equal(t, "[nonce] [otp]", redact.text(nonce+" "+nonce[:6]))
+	assert.Equal(t, nonce, redact.value(nonce))
+}
