@@ -233,7 +233,7 @@ func (k *Keeper) wasNotAnswered(w *waiter, now time.Time, cause *kraken.Error) {
 	if took := now.Sub(w.began); cause.Kind == kraken.KindTimeout && took < max(outageAfter, min(2*k.slowest, amplePatience)) {
 		return // it had too little time
 	}
-	k.outage = k.outage.failed(w.ctx, w.use, w.began, now, cause)
+	k.outage = k.outage.failed(w.ctx, w.use, w.began, now, cause, k.counter.limited())
 }
 
 // wasRefused draws the consequences of an answer that is no good one. It returns it as an answer.

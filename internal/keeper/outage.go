@@ -12,7 +12,7 @@ const (
 	// connection that breaks, a load balancer that restarts and a busy Kraken are none, and their readers' own second tries get through.
 	outageAfter = time.Second
 	lossAfter   = 5 * time.Second
-	// So many calls that may have been sent are an outage as well, once the counter allows no more: what is told then is why they failed.
+	// So many calls that may have been sent are an outage at once, where Kraken counts: the rest are for when it is back.
 	outageCalls = 5
 	// A call that timed out is an outage at once, if it had outageAfter, twice what the slowest answer of late took, or
 	// amplePatience: less says little about Kraken.
@@ -65,8 +65,8 @@ func (o *outage) holds(ctx context.Context, use Use, now time.Time) bool {
 
 func (o *outage) err() *OutageError { return &OutageError{Since: o.since, Cause: o.cause} }
 
-// failed notes a call that failed without an answer of Kraken's, and returns what is known now.
-func (o *outage) failed(ctx context.Context, use Use, began, now time.Time, cause *kraken.Error) *outage {
+// failed notes a call that failed without an answer of Kraken's, and returns what is known now. counted tells whether Kraken's counter is kept to.
+func (o *outage) failed(ctx context.Context, use Use, began, now time.Time, cause *kraken.Error, counted bool) *outage {
 	if o == nil || o.upstream != use.Upstream {
 		o = &outage{upstream: use.Upstream, since: began, pause: firstProbe / 2}
 	}
@@ -79,16 +79,12 @@ func (o *outage) failed(ctx context.Context, use Use, began, now time.Time, caus
 	if o.calls > 0 {
 		least = lossAfter
 	}
-	o.declared = o.declared || cause.Kind == kraken.KindTimeout || again && now.Sub(o.since) >= least
+	o.declared = o.declared || cause.Kind == kraken.KindTimeout ||
+		again && now.Sub(o.since) >= least || counted && o.calls >= outageCalls
 	if o.declared {
 		o.pause = min(2*o.pause, longestProbe)
 	}
 	return o
-}
-
-// explains tells whether it is for calls that failed in a row that the counter allows none now.
-func (o *outage) explains(use Use) bool {
-	return o != nil && !use.Proof && o.upstream == use.Upstream && (o.declared || o.calls >= outageCalls)
 }
 
 // ongoing tells whether there is an outage for this use.

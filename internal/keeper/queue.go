@@ -283,7 +283,7 @@ func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
 	}
 	wait := k.waitFor(w.use, now, calls)
 	fits := wait <= 0 || w.fits(now, wait+k.callTime())
-	if k.outage.holds(w.ctx, w.use, now) || !fits && k.outage.explains(w.use) && now.After(k.heldUntil) {
+	if k.outage.holds(w.ctx, w.use, now) || !fits && k.outage.ongoing(w.use) && now.After(k.heldUntil) {
 		return k.outage.err()
 	}
 	if !fits {
