@@ -18,11 +18,11 @@ func period(use Use, at time.Time) int64 { return at.UnixNano() / int64(use.Code
 
 // wait is how long it takes until so many calls, one after the other, each have a code that may be sent.
 func (c *codes) wait(use Use, now time.Time, calls int) time.Duration {
-	if use.Codes <= 0 || !now.Before(c.singleUntil) || c.sent < period(use, now) {
+	if use.Codes <= 0 || !now.Before(c.singleUntil) {
 		return 0
 	}
-	next := time.Unix(0, (c.sent+int64(calls))*int64(use.Codes))
-	return next.Sub(now)
+	last := max(c.sent+1, period(use, now)) + int64(calls) - 1
+	return max(time.Unix(0, last*int64(use.Codes)).Sub(now), 0)
 }
 
 // wasSent notes that the code of a call that began then was sent, and tells whether it had been sent before.

@@ -42,10 +42,12 @@ type counter struct{ *rate.Limiter }
 func newCounter() counter { return counter{rate.NewLimiter(tierRate(TierStarter))} }
 
 // setTier keeps to another tier from now on. What was counted stays counted, for Kraken forgets none of it either.
-func (c counter) setTier(tier string) {
-	decay, burst := tierRate(tier)
-	c.SetLimit(decay)
-	c.SetBurst(burst)
+func (c *counter) setTier(tier string, now time.Time) {
+	counted := float64(c.Burst()) - c.TokensAt(now)
+	c.Limiter = rate.NewLimiter(tierRate(tier))
+	for range int(math.Ceil(counted)) {
+		c.count(now)
+	}
 }
 
 // tierRate is how a tier counts. A name that isn't known counts as starter.

@@ -97,8 +97,3 @@ func failure(err error) *kraken.Error {
 	found, _ := errors.AsType[*kraken.Error](err)
 	return found
 }
-
-func isKind(err error, kind kraken.Kind) bool {
-	found := failure(err)
-	return found != nil && found.Kind == kind
-}

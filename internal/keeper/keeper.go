@@ -30,7 +30,7 @@ type Use struct {
 	Proof bool
 	// Beside is a Proof by which somebody mends where the key's requests go: it doesn't wait for a call that hangs at another upstream.
 	Beside bool
-	// Longest is how long one call may take; 0: until the deadline of the context.
+	// Longest is how long the turn may be held, with all waits and tries; 0: until the deadline of the context.
 	Longest time.Duration
 	// Codes is how often the one-time code changes that goes with the call; 0: there is none.
 	Codes time.Duration
@@ -60,10 +60,10 @@ type Keeper struct {
 	log   hclog.Logger
 
 	proving chan struct{} // holds an element while a proof is made: one at a time
+	closed  chan struct{} // closed by close
 
 	// mu guards all below. It is never held over I/O or a call.
 	mu       sync.Mutex
-	closed   bool
 	record   record
 	nonces   nonces
 	counter  counter
@@ -91,7 +91,8 @@ type Keeper struct {
 }
 
 // Do makes a call when it may be made. The calls of a key are made one at a time, in the order in which their callers came. Waits end with ctx, and
-// are only begun if they leave time for the call before ctx's deadline. The tries of one caller bring the same ctx.
+// are only begun if they leave time for the call before ctx's deadline. The tries of one caller bring the same ctx, and it must end when the caller gives
+// up: until then nobody else finds out whether an outage is over.
 //
 // An invalid nonce is answered by another one, further ahead each time, before any other call is made. An [*AheadError] means that
 // nothing helped.
@@ -104,6 +105,8 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 		case k.proving <- struct{}{}:
 		case <-ctx.Done():
 			return ended(ctx)
+		case <-k.closed:
+			return ErrClosed
 		}
 		defer func() {
 			if err != nil {
@@ -150,7 +153,7 @@ func (k *Keeper) ask(w *waiter, call Call) (err error) {
 func (k *Keeper) begin(w *waiter) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := w.over(); err != nil {
+	if err := k.over(w); err != nil {
 		return err
 	}
 	w.began = time.Now()
@@ -210,7 +213,7 @@ func (k *Keeper) proofFailed() {
 func (k *Keeper) SetTier(tier string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.counter.setTier(tier)
+	k.counter.setTier(tier, time.Now())
 }
 
 // The methods below need k.mu.

@@ -47,7 +47,7 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 	if k == nil {
 		k = &Keeper{
 			id: id, now: ks.now, log: ks.log, counter: newCounter(), refusals: refusals{}, proving: make(chan struct{}, 1),
-			record: record{store: store, using: make(chan struct{}, 1)},
+			closed: make(chan struct{}), record: record{store: store, using: make(chan struct{}, 1)},
 		}
 		ks.byID[id] = k
 	}
@@ -132,6 +132,6 @@ func (ks *Keepers) Close() {
 func (k *Keeper) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.closed = true
+	close(k.closed)
 	k.sweep(time.Now())
 }

@@ -18,8 +18,8 @@ const (
 	// amplePatience: less says little about Kraken.
 	amplePatience = 5 * time.Second
 
-	// When who finds out whether Kraken is back has given up, the next one tries firstProbe after the last try, then twice as long each time, up to
-	// longestProbe. That is seldom enough for the strictest tier to forget calls faster than they are made.
+	// During an outage Kraken is asked firstProbe after the last try, then after twice as long each time, up to longestProbe. That is seldom enough
+	// for the strictest tier to forget calls faster than they are made.
 	firstProbe   = 250 * time.Millisecond
 	longestProbe = 4 * time.Second
 )
@@ -40,7 +40,7 @@ type outage struct {
 
 // wait makes a caller the prober, if nobody is, and is how long that one must wait before it tries. It is 0 if the caller needn't wait, or mustn't.
 func (o *outage) wait(ctx context.Context, use Use, now time.Time) time.Duration {
-	if !o.ongoing(use) || o.prober.Err() == nil {
+	if !o.ongoing(use) || o.prober != ctx && o.prober.Err() == nil {
 		return 0
 	}
 	wait := o.failedAt.Add(o.pause).Sub(now)
@@ -53,10 +53,10 @@ func (o *outage) wait(ctx context.Context, use Use, now time.Time) time.Duration
 
 // holds tells whether a caller is kept from asking. The one let pass becomes the prober.
 func (o *outage) holds(ctx context.Context, use Use, now time.Time) bool {
-	if !o.ongoing(use) || o.prober == ctx {
+	if !o.ongoing(use) {
 		return false
 	}
-	if o.prober.Err() == nil || now.Before(o.failedAt.Add(o.pause)) {
+	if o.prober != ctx && o.prober.Err() == nil || now.Before(o.failedAt.Add(o.pause)) {
 		return true
 	}
 	o.prober = ctx

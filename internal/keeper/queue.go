@@ -71,17 +71,14 @@ func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 	for {
 		select {
 		case err := <-w.turn:
-			if err != nil {
-				return nil, err
-			}
-			return w, nil
+			return w, err
 		case <-look:
 			k.tryBeside(w)
 			continue
 		case <-tooLate:
 		case <-ctx.Done():
 		}
-		return nil, k.leave(w)
+		return w, k.leave(w)
 	}
 }
 
@@ -91,17 +88,18 @@ func (k *Keeper) waitToProbe(w *waiter) {
 	wait := k.outage.wait(w.ctx, w.use, time.Now())
 	k.mu.Unlock()
 	if wait > 0 {
-		w.sleep(wait)
+		k.sleep(w, wait)
 	}
 }
 
-// sleep waits, until the caller goes at most.
-func (w *waiter) sleep(wait time.Duration) {
+// sleep waits, until the caller goes or the keepers close at most.
+func (k *Keeper) sleep(w *waiter, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-w.ctx.Done():
+	case <-k.closed:
 	}
 }
 
@@ -147,31 +145,24 @@ func (k *Keeper) enter(w *waiter) error {
 	return nil
 }
 
-// leave is for a waiter whose time is over, or whose caller has gone, before the turn came. It tells why.
+// leave is for a waiter whose time is over, or whose caller has gone, before the turn came. It tells why, or returns nil if the turn has come all
+// the same and can be used.
 func (k *Keeper) leave(w *waiter) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	select {
-	case err := <-w.turn: // it has come all the same
-		if err != nil {
+	case err := <-w.turn:
+		if err != nil || w.ctx.Err() == nil {
 			return err
 		}
 		k.pass(w)
 	default:
 		k.queue = slices.DeleteFunc(k.queue, func(other *waiter) bool { return other == w })
 	}
-	if err := w.over(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := k.over(w); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	now := time.Now()
-	if k.waitFor(w.use, now, 1) > 0 {
-		return k.refuse(w.use, now, 1+k.ahead())
-	}
-	// Were there answers, or something that held up those before it, then too many asked at once; was there none, then Kraken is the cause.
-	if k.answered != w.answered || w.waited {
-		return held(k.callTime(), errTooMany)
-	}
-	return &kraken.Error{Kind: kraken.KindTimeout, Detail: "no answer in time: an earlier call with this API key is still unanswered"}
+	return k.late(w, time.Now())
 }
 
 // giveTurn gives the turn to the next in the queue.
@@ -188,7 +179,7 @@ func (k *Keeper) waitUntilAllowed(w *waiter) error {
 		if wait <= 0 || err != nil {
 			return err
 		}
-		w.sleep(wait)
+		k.sleep(w, wait)
 	}
 }
 
@@ -237,18 +228,35 @@ func (k *Keeper) grant(w *waiter, now time.Time) {
 	w.turn <- nil
 }
 
-// pass takes the turn from a waiter and gives it to the next.
+// pass takes the turn from a waiter and gives it to the next whose call still fits.
 func (k *Keeper) pass(w *waiter) {
 	if k.holder == w {
 		k.holder = nil
 	} else {
 		k.beside = nil
 	}
-	if len(k.queue) > 0 && k.free() {
+	now := time.Now()
+	for k.free() && len(k.queue) > 0 {
 		next := k.queue[0]
 		k.queue = slices.Delete(k.queue, 0, 1)
-		k.grant(next, time.Now())
+		if next.fits(now, k.callTime()) {
+			k.grant(next, now)
+		} else {
+			next.turn <- k.late(next, now)
+		}
 	}
+}
+
+// late is the answer to a waiter whose turn didn't come in time.
+func (k *Keeper) late(w *waiter, now time.Time) error {
+	if k.waitFor(w.use, now, 1) > 0 {
+		return k.refuse(w.use, now, 1+k.ahead())
+	}
+	// Were there answers, or something that held up those before it, then too many asked at once; was there none, then Kraken is the cause.
+	if k.answered != w.answered || w.waited {
+		return held(k.callTime(), errTooMany)
+	}
+	return &kraken.Error{Kind: kraken.KindTimeout, Detail: "no answer in time: an earlier call with this API key is still unanswered"}
 }
 
 // sweep answers all in the queue whose call won't be made. It is called after each answer. A waiter who will have to wait longer than it can is
@@ -272,10 +280,7 @@ func (k *Keeper) sweep(now time.Time) {
 
 // doom is the answer to a waiter whose call won't be made, given that it is the last of so many calls; nil if it may be.
 func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
-	if k.closed {
-		return ErrClosed
-	}
-	if err := w.over(); err != nil {
+	if err := k.over(w); err != nil {
 		return err
 	}
 	if r := k.refusals.remembered(w.use, now); r != nil {
@@ -326,7 +331,12 @@ func (k *Keeper) callTime() time.Duration {
 }
 
 // over is why no call begins any more for the waiter; nil: it may.
-func (w *waiter) over() error {
+func (k *Keeper) over(w *waiter) error {
+	select {
+	case <-k.closed:
+		return ErrClosed
+	default:
+	}
 	switch {
 	case w.ctx.Err() != nil:
 		return ended(w.ctx)
