@@ -36,7 +36,7 @@ func TestErrors(t *testing.T) {
 		"invalid signature":        {says("EAPI:Invalid signature"), 400, []string{"EAPI:Invalid signature.", "private key doesn't belong", "second factor"}, 1},
 		"no permission":            {says("EGeneral:Permission denied"), 400, []string{"EGeneral:Permission denied.", `Enable "Access WebSockets API"`}, 1},
 		"the account is refused":   {says("EAuth:Account unconfirmed"), 400, []string{"EAuth:Account unconfirmed.", "the Kraken account that is refused, not the API key"}, 1},
-		"invalid nonce, always":    {says("EAPI:Invalid nonce"), 400, []string{"EAPI:Invalid nonce, even 10 minutes ahead of the clock.", "give Vault a key of its own", "kraken/config"}, 5},
+		"invalid nonce, always":    {says("EAPI:Invalid nonce"), 400, []string{"EAPI:Invalid nonce, even 10 minutes ahead of the clock.", "give Vault a key of its own", "kraken/config"}, 6},
 		"an error nobody knows":    {says("EFuture:New"), 400, []string{"EFuture:New.", "look it up"}, 1},
 		"rate limit":               {says("EAPI:Rate limit exceeded"), 429, []string{"EAPI:Rate limit exceeded.", "Read again in 5 s."}, 1},
 		"rate limit with a wait":   {krakensim.Fault{Status: 429, Header: http.Header{"Retry-After": {"42"}}}, 429, []string{"HTTP 429", "Read again in 42 s."}, 1},
