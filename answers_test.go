@@ -278,8 +278,8 @@ func TestAnOutageIsToldAsSuch(t *testing.T) {
 		within time.Duration // of the end; later where looks have reached Kraken, and so are counted and waited for
 	}{
 		"refused":     {krakensim.Fault{Refuse: true}, "connection refused", 10 * time.Second},
-		"broken":      {krakensim.Fault{Drop: true}, "connection broke", 40 * time.Second},
-		"unavailable": {says("EService:Unavailable"), "EService:Unavailable", 40 * time.Second},
+		"broken":      {krakensim.Fault{Drop: true}, "connection broke", 10 * time.Second},
+		"unavailable": {says("EService:Unavailable"), "EService:Unavailable", 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

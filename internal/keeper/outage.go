@@ -40,7 +40,7 @@ type outage struct {
 
 // wait makes a caller the prober, if nobody is, and is how long that one must wait before it tries. It is 0 if the caller needn't wait, or mustn't.
 func (o *outage) wait(ctx context.Context, use Use, now time.Time) time.Duration {
-	if !o.ongoing(use) || o.prober != ctx && o.prober.Err() == nil {
+	if !o.ongoing(use) || o.prober != ctx && o.probing(now) {
 		return 0
 	}
 	wait := o.failedAt.Add(o.pause).Sub(now)
@@ -51,12 +51,18 @@ func (o *outage) wait(ctx context.Context, use Use, now time.Time) time.Duration
 	return wait
 }
 
+// probing tells whether the prober is still there. A deadline that has just passed may not have ended its context yet.
+func (o *outage) probing(now time.Time) bool {
+	deadline, ok := o.prober.Deadline()
+	return o.prober.Err() == nil && (!ok || now.Before(deadline))
+}
+
 // holds tells whether a caller is kept from asking. The one let pass becomes the prober.
 func (o *outage) holds(ctx context.Context, use Use, now time.Time) bool {
 	if !o.ongoing(use) {
 		return false
 	}
-	if o.prober != ctx && o.prober.Err() == nil || now.Before(o.failedAt.Add(o.pause)) {
+	if o.prober != ctx && o.probing(now) || now.Before(o.failedAt.Add(o.pause)) {
 		return true
 	}
 	o.prober = ctx
