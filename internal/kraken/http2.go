@@ -126,9 +126,7 @@ func (c *http2Conn) send(request *http.Request) (*http.Response, error) {
 // Read reads from the server.
 func (c *http2Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.heard.Store(int64(time.Since(c.made)))
-	}
+	c.heard.Store(int64(time.Since(c.made)))
 	if err != nil {
 		c.broken.Store(true)
 	}

@@ -28,7 +28,7 @@ func (c *http2Conn) watch(ctx context.Context, lost func()) {
 	}
 }
 
-// pingTime bounds the waits for and of a ping. They must be short beside request_timeout, but long beside a round trip.
+// pingTime bounds the waits for and of a ping. They must be short beside a deadline, but long beside a round trip.
 func pingTime(wait time.Duration) time.Duration {
 	return max(100*time.Millisecond, min(wait, time.Second))
 }

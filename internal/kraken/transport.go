@@ -47,7 +47,8 @@ type Transport struct {
 func NewTransport(roots *x509.CertPool) *Transport {
 	transport := cleanhttp.DefaultPooledTransport()
 	t := &Transport{http1: transport, http2: &http2.Transport{MaxHeaderListSize: maxHeader, IdleConnTimeout: transport.IdleConnTimeout}}
-	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: setUserTimeout}
+	// A dial goes on without its request, so it needs a bound of its own.
+	dialer := &net.Dialer{Timeout: transport.TLSHandshakeTimeout, Control: setUserTimeout}
 	transport.DialContext = dialer.DialContext
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{"h2": t.adopt}
