@@ -1,194 +1,26 @@
 package krakensecrets
 
 import (
-	"bytes"
 	"context"
-	"crypto/x509"
+	"errors"
 	"fmt"
-	"maps"
+	"math/rand/v2"
 	"net/http"
 	"path"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-	"github.com/hashicorp/vault/sdk/helper/testhelpers/schema"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
-
-// TestMain finds no goroutine of the engine's left behind. The one that is let pass is begun by a package that the SDK
-// imports for its databases.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
-}
-
-// otherSecret is a second private key; it is made up.
-const otherSecret = "b3RoZXIgcHJpdmF0ZSBrZXkgZm9yIHRlc3RzLCBtYWRlIHVwLCBvcGVucyBub3RoaW5nIGF0IGFsbCwgNjQgYg=="
-
-// engine is the engine as Vault sees it, with a simulator as Kraken.
-type engine struct {
-	t       *testing.T
-	storage logical.Storage
-	backend *backend
-	events  *eventLog
-	log     *bytes.Buffer // what the engine logs, from Info on
-	sim     *krakensim.Exchange
-	url     string // of the simulator
-	options account.Options
-}
-
-// newEngine starts a simulator that knows the keys (none: the example key) and an engine without any config.
-func newEngine(t *testing.T, keys ...krakensim.Key) *engine {
-	t.Helper()
-	if len(keys) == 0 {
-		keys = []krakensim.Key{{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}}
-	}
-	sim, err := krakensim.Start(krakensim.Options{Keys: keys})
-	require.NoError(t, err)
-	t.Cleanup(sim.Close)
-	return startEngine(t, sim.Exchange, sim.RESTURL(), account.Options{})
-}
-
-// newBubbleEngine is newEngine without sockets, for use in a synctest bubble.
-func newBubbleEngine(t *testing.T, keys ...krakensim.Key) *engine {
-	t.Helper()
-	if len(keys) == 0 {
-		keys = []krakensim.Key{{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}}
-	}
-	sim := krakensim.New(keys...)
-	return startEngine(t, sim, "http://localhost", account.Options{
-		Transport: func(*x509.CertPool) http.RoundTripper { return sim.Transport() },
-	})
-}
-
-func startEngine(t *testing.T, sim *krakensim.Exchange, url string, options account.Options) *engine {
-	t.Helper()
-	e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}, log: new(bytes.Buffer), sim: sim, url: url, options: options}
-	e.start()
-	return e
-}
-
-// start makes the backend over the storage. The one before is dropped as a crash would drop it.
-func (e *engine) start() {
-	e.t.Helper()
-	conf := logical.TestBackendConfig()
-	conf.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: e.log})
-	conf.StorageView = e.storage
-	conf.EventsSender = e.events
-	b, err := newBackend(context.Background(), conf, e.options)
-	require.NoError(e.t, err)
-	e.backend = b
-	e.t.Cleanup(func() { b.Cleanup(context.Background()) })
-}
-
-// do handles a request as Vault's core would, and checks the answer against the path's response schema.
-func (e *engine) do(ctx context.Context, operation logical.Operation, requestPath string, data map[string]any) (*logical.Response, error) {
-	e.t.Helper()
-	request := &logical.Request{
-		Operation: operation, Path: requestPath, Data: maps.Clone(data), Storage: e.storage, MountPoint: "kraken/",
-	}
-	if operation == logical.UpdateOperation {
-		checked, exists, err := e.backend.HandleExistenceCheck(ctx, request)
-		if err == nil && checked && !exists {
-			request.Operation = logical.CreateOperation
-		}
-	}
-	response, err := e.backend.HandleRequest(ctx, request)
-	if err == nil && response != nil && !response.IsError() {
-		route := e.backend.Route(requestPath)
-		strict := path.Base(route.Pattern) != pathKeyInfoBase+"$" && route.HelpSynopsis != keyInfoSynopsis
-		schema.ValidateResponse(e.t, schema.GetResponseSchema(e.t, route, request.Operation), response, strict)
-	}
-	return response, err
-}
-
-func (e *engine) read(requestPath string) (*logical.Response, error) {
-	e.t.Helper()
-	return e.do(e.t.Context(), logical.ReadOperation, requestPath, nil)
-}
-
-func (e *engine) write(requestPath string, data map[string]any) (*logical.Response, error) {
-	e.t.Helper()
-	return e.do(e.t.Context(), logical.UpdateOperation, requestPath, data)
-}
-
-// mustRead reads what must succeed.
-func (e *engine) mustRead(requestPath string) map[string]any {
-	e.t.Helper()
-	response, err := e.read(requestPath)
-	require.NoError(e.t, err)
-	require.NotNil(e.t, response)
-	return response.Data
-}
-
-// configure writes the example pair to an account's config, with other fields over it.
-func (e *engine) configure(name string, fields map[string]any) {
-	e.t.Helper()
-	_, err := e.write(account.Path("config", name), e.pair(fields))
-	require.NoError(e.t, err)
-}
-
-// pair is a config write's data: the example pair for the simulator, with other fields over it.
-func (e *engine) pair(fields map[string]any) map[string]any {
-	data := map[string]any{
-		account.FieldAPIKey: krakensim.ExampleAPIKey, account.FieldAPISecret: krakensim.ExampleAPISecret, account.FieldAPIURL: e.url, account.FieldTier: "none",
-	}
-	maps.Copy(data, fields)
-	return data
-}
-
-// put writes a storage entry, as another node would.
-func (e *engine) put(key string, value any) {
-	e.t.Helper()
-	entry, err := logical.StorageEntryJSON(key, value)
-	require.NoError(e.t, err)
-	require.NoError(e.t, e.storage.Put(e.t.Context(), entry))
-}
-
-// calls counts the requests that reached Kraken.
-func (e *engine) calls() int { return len(e.sim.Calls()) }
-
-// requireCode checks that an error has an HTTP code, by its exact type, as the plugin boundary demands.
-func requireCode(t *testing.T, code int, err error) {
-	t.Helper()
-	require.Error(t, err)
-	coded, ok := err.(logical.HTTPCodedError)
-	require.Truef(t, ok, "%T isn't a coded error: %v", err, err)
-	require.Equal(t, code, coded.Code(), err)
-}
-
-// eventLog is an event sender that keeps what it is sent.
-type eventLog struct {
-	mu     sync.Mutex
-	events []string
-	err    error // answered instead
-}
-
-func (l *eventLog) SendEvent(_ context.Context, eventType logical.EventType, event *logical.EventData) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err != nil {
-		return l.err
-	}
-	fields := event.Metadata.AsMap()
-	l.events = append(l.events, fmt.Sprintf("%s %s account=%s outcome=%s", eventType, fields["path"], fields["account"], fields["outcome"]))
-	return nil
-}
-
-func (l *eventLog) take() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	events := l.events
-	l.events = nil
-	return events
-}
 
 func TestFactoryMakesABackendThatVaultCanMount(t *testing.T) {
 	conf := logical.TestBackendConfig()
@@ -203,65 +35,6 @@ func TestFactoryMakesABackendThatVaultCanMount(t *testing.T) {
 
 	_, err = Factory(t.Context(), nil)
 	assert.Error(t, err)
-}
-
-func TestOperationsThatNeedTheNonceOrWriteRunOnTheActiveNode(t *testing.T) {
-	e := newEngine(t)
-	for _, p := range e.backend.Paths {
-		for operation, handler := range p.Operations {
-			properties := handler.Properties()
-			local := operation == logical.ListOperation || operation == logical.ReadOperation && p.HelpSynopsis == configSynopsis
-			assert.Equal(t, !local, properties.ForwardPerformanceStandby, "%s %s", operation, p.Pattern)
-			assert.Equal(t, !local, properties.ForwardPerformanceSecondary, "%s %s", operation, p.Pattern)
-		}
-	}
-}
-
-func TestEveryPathIsDocumented(t *testing.T) {
-	e := newEngine(t)
-	for _, p := range e.backend.Paths {
-		assert.NotEmpty(t, p.HelpSynopsis, p.Pattern)
-		assert.NotEmpty(t, p.HelpDescription, p.Pattern)
-		assert.Equal(t, operationPrefix, p.DisplayAttrs.OperationPrefix, p.Pattern)
-		for name, field := range p.Fields {
-			assert.NotEmpty(t, field.Description, "%s %s", p.Pattern, name)
-		}
-		for operation, handler := range p.Operations {
-			assert.NotEmpty(t, handler.Properties().Summary, "%s %s", operation, p.Pattern)
-			assert.NotEmpty(t, handler.Properties().Responses, "%s %s", operation, p.Pattern)
-		}
-		for _, secret := range []string{account.FieldAPISecret, account.FieldOTPPassword, account.FieldTOTPSecret} {
-			if field := p.Fields[secret]; field != nil {
-				assert.True(t, field.DisplayAttrs.Sensitive, secret)
-			}
-		}
-	}
-}
-
-func TestNamesThatAreNotNames(t *testing.T) {
-	e := newEngine(t)
-	for _, base := range []string{pathConfigBase, pathTokenBase, pathKeyInfoBase, pathStatusBase} {
-		for _, name := range []string{"a b", "a/b", "-a", "a-", "ä", "../config", "%2e", "a\nb"} {
-			_, err := e.read(base + "/" + name)
-			requireCode(t, http.StatusBadRequest, err)
-			assert.Contains(t, err.Error(), "is not an account name")
-			assert.NotContains(t, err.Error(), "\n")
-		}
-	}
-	_, err := e.read("nowhere")
-	assert.ErrorIs(t, err, logical.ErrUnsupportedPath)
-}
-
-func TestNamesDifferInCase(t *testing.T) {
-	// A policy names a path exactly: were ws-token/DESK the same account as ws-token/desk, a denied path would have
-	// another way in.
-	e := newEngine(t)
-	e.configure("desk", nil)
-	_, err := e.read("ws-token/DESK")
-	requireCode(t, http.StatusBadRequest, err)
-	assert.Contains(t, err.Error(), `account "DESK"`)
-	_, err = e.read("ws-token/")
-	assert.ErrorIs(t, err, logical.ErrUnsupportedPath)
 }
 
 func TestInvalidationTakesWhatAnotherNodeStored(t *testing.T) {
@@ -282,12 +55,301 @@ func TestInvalidationTakesWhatAnotherNodeStored(t *testing.T) {
 			e.backend.InvalidateKey(t.Context(), account.Path("config", name))
 			assert.NotEqual(t, first, e.mustRead(tokenPath)[fieldToken])
 
-			key := "nonce/" + keeper.ID(krakensim.ExampleAPIKey)
+			key := "nonce/" + keeper.ID(exampleKey.APIKey)
 			ahead := uint64(time.Now().Add(time.Hour).UnixNano())
 			e.put(key, keeper.Record{Account: name, Ceiling: ahead})
 			e.backend.InvalidateKey(t.Context(), key)
 			e.mustRead(tokenPath)
-			assert.GreaterOrEqual(t, e.sim.LastNonce(krakensim.ExampleAPIKey), ahead)
+			assert.GreaterOrEqual(t, e.sim.LastNonce(exampleKey.APIKey), ahead)
 		})
 	}
+}
+
+// TestTheNonceOutlivesCrashesAndSlowClocks drops the engine in mid-traffic, again and again, and builds it anew over the
+// same storage with another clock.
+func TestTheNonceOutlivesCrashesAndSlowClocks(t *testing.T) {
+	e := newEngine(t)
+	e.configure("", nil)
+	var behind time.Duration
+	e.options.Clock = func() time.Time { return time.Now().Add(-behind) }
+	for range 50 {
+		behind = time.Duration(rand.Int64N(int64(time.Minute)))
+		dropped := e.backend
+		e.start()
+		dropped.Cleanup(context.Background()) // a crash would leave no goroutines behind either
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				for range 3 {
+					_, err := e.read("ws-token")
+					assert.NoError(t, err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	e.requireOrderly()
+	assert.Equal(t, 1+50*12, e.calls())
+}
+
+func TestAConnectionClosedWhileIdleCostsNothing(t *testing.T) {
+	e, sim := newServedEngine(t, krakensim.Options{})
+	e.configure("", nil)
+	for i := range 3 {
+		sim.CloseConnections()
+		e.mustRead("ws-token")
+		require.Equal(t, i+2, e.calls(), "one token minted for one read")
+	}
+	e.requireOrderly()
+}
+
+func TestStorageIsTouchedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t)
+		e.configure("", nil)
+		e.storage.puts.Store(0)
+		for range 600 {
+			e.mustRead("ws-token")
+			time.Sleep(time.Second)
+		}
+		assert.LessOrEqual(t, e.storage.puts.Load(), int64(10), "once a minute at most")
+
+		_, err := e.write("config", map[string]any{account.FieldCacheTTL: "5m"})
+		require.NoError(t, err)
+		e.mustRead("ws-token")
+		calls := e.calls()
+		e.storage.puts.Store(0)
+		e.storage.gets.Store(0)
+		for range 100 {
+			e.mustRead("ws-token")
+		}
+		assert.Zero(t, e.storage.puts.Load()+e.storage.gets.Load(), "a cached read touches no storage")
+		assert.Equal(t, calls, e.calls())
+	})
+}
+
+// TestStorageThatHangs: a request ends with its context and leaves no lock behind, and no other account waits for it.
+func TestStorageThatHangs(t *testing.T) {
+	for _, prefix := range []string{"config/a", "nonce/"} {
+		for _, request := range []struct {
+			operation logical.Operation
+			path      string
+		}{
+			{logical.ReadOperation, "ws-token/a"}, {logical.UpdateOperation, "ws-token/a"}, {logical.ReadOperation, "key-info/a"},
+			{logical.UpdateOperation, "config/a"}, {logical.DeleteOperation, "config/a"}, {logical.ReadOperation, "config/a"}, {logical.ReadOperation, "status/a"},
+		} {
+			t.Run(prefix+" "+string(request.operation)+" "+request.path, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := newEngine(t, exampleKey, secondKey)
+					e.configure("a", nil)
+					e.configure("b", map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: secondKey.APISecret})
+					e.start() // with nothing loaded
+					e.mustRead("ws-token/b")
+					e.storage.hanging.Store(prefix)
+					ctx, leave := context.WithTimeout(t.Context(), time.Second)
+					defer leave()
+					var group sync.WaitGroup
+					group.Go(func() {
+						data := map[string]any(nil)
+						if request.path == "config/a" && request.operation == logical.UpdateOperation {
+							data = e.pair(nil)
+						}
+						_, err := e.do(ctx, request.operation, request.path, data)
+						if err != nil {
+							assert.NotContains(t, err.Error(), exampleKey.APISecret)
+						}
+					})
+					synctest.Wait()
+					began := time.Now()
+					e.mustRead("ws-token/b")
+					assert.Zero(t, time.Since(began), "another account's read waits")
+					leave()
+					time.Sleep(time.Minute) // what is decided goes on without its caller, within a bound
+					e.storage.hanging.Store("")
+					group.Wait()
+					e.configure("a", nil)
+					e.mustRead("ws-token/a")
+				})
+			})
+		}
+	}
+}
+
+// requestsAfterCleanup are all that would need what runs.
+var requestsAfterCleanup = []struct {
+	operation logical.Operation
+	path      string
+}{
+	{logical.ReadOperation, "ws-token"}, {logical.UpdateOperation, "ws-token"}, {logical.ReadOperation, "key-info"},
+	{logical.ReadOperation, "status"}, {logical.UpdateOperation, "config"}, {logical.DeleteOperation, "config"},
+}
+
+// TestNothingStartsAgainAfterCleanup: Vault lets requests in until the mount is gone. They are told to come again.
+func TestNothingStartsAgainAfterCleanup(t *testing.T) {
+	for _, request := range requestsAfterCleanup {
+		t.Run(string(request.operation)+" "+request.path, func(t *testing.T) {
+			e := newEngine(t)
+			e.configure("", nil)
+			e.mustRead("ws-token")
+			e.backend.Cleanup(context.Background())
+			e.backend.Cleanup(context.Background())
+			before, calls := e.stored(), e.calls()
+			data := map[string]any(nil)
+			if request.path == "config" && request.operation == logical.UpdateOperation {
+				data = e.pair(map[string]any{account.FieldCacheTTL: 60})
+			}
+			_, err := e.do(t.Context(), request.operation, request.path, data)
+			requireCode(t, http.StatusServiceUnavailable, err)
+			assert.Equal(t, "The mount is being closed. Read again.", err.Error())
+			assert.Equal(t, before, e.stored())
+			assert.Equal(t, calls, e.calls())
+		})
+	}
+}
+
+// TestAReadUnderWayWhenTheMountGoes is told so, with a code that clients repeat. It isn't waited for.
+func TestAReadUnderWayWhenTheMountGoes(t *testing.T) {
+	for _, requestPath := range []string{"ws-token", "key-info"} {
+		for _, cacheTTL := range []string{"0", "5m"} {
+			t.Run(requestPath+" cache_ttl "+cacheTTL, func(t *testing.T) {
+				e, sim := newServedEngine(t, krakensim.Options{})
+				e.configure("", map[string]any{account.FieldVerify: false, account.FieldCacheTTL: cacheTTL, account.FieldRequestTimeout: 50})
+				sim.Misbehave(krakensim.Fault{Hang: true})
+				answers := make(chan error)
+				const readers = 3 // one is on the wire, others wait
+				for range readers {
+					go func() {
+						_, err := e.read(requestPath)
+						answers <- err
+					}()
+				}
+				require.Eventually(t, func() bool { return e.calls() == 1 }, 10*time.Second, time.Millisecond)
+				began := time.Now()
+				e.backend.Cleanup(context.Background())
+				for range readers {
+					requireCode(t, http.StatusServiceUnavailable, <-answers)
+				}
+				assert.Less(t, time.Since(began), 10*time.Second, "they are ended, not waited for")
+				sim.Behave()
+			})
+		}
+	}
+}
+
+// TestEverythingAtOnce mixes reads, config writes and deletes, invalidations and leaving readers, and ends with the mount going
+// in the midst of them. Nothing may race, hang, stay behind (goleak, in TestMain) or answer anything but a token, an error of the contract,
+// or the reader's own leaving; and each key's nonces only grow.
+func TestEverythingAtOnce(t *testing.T) {
+	var keys []krakensim.Key
+	for i := range 3 {
+		keys = append(keys, krakensim.Key{APIKey: fmt.Sprint("key", i), APISecret: exampleKey.APISecret})
+	}
+	e := newEngine(t, keys...)
+	pair := func(i int) map[string]any {
+		return e.pair(map[string]any{account.FieldAPIKey: keys[i].APIKey, account.FieldCacheTTL: i, account.FieldRequestTimeout: 5, account.FieldVerify: i == 1})
+	}
+	accounts := []string{"a", "b", "c"}
+	for i, name := range accounts {
+		_, err := e.write("config/"+name, pair(i))
+		require.NoError(t, err)
+	}
+	var group sync.WaitGroup
+	const rounds = 100
+	try := func(ctx context.Context, operation logical.Operation, requestPath string, data map[string]any) {
+		_, err := e.do(ctx, operation, requestPath, data)
+		if coded := logical.HTTPCodedError(nil); err != nil && !errors.As(err, &coded) && ctx.Err() == nil {
+			t.Errorf("%s %s: %T %v", operation, requestPath, err, err)
+		}
+	}
+	for worker := range 6 {
+		group.Go(func() {
+			for i := range rounds {
+				ctx, leave := context.WithCancel(t.Context())
+				name := accounts[(worker+i)%3]
+				if i%5 == 4 {
+					time.AfterFunc(time.Duration(i%7)*100*time.Microsecond, leave)
+				}
+				try(ctx, logical.ReadOperation, []string{"ws-token/", "key-info/", "status/", "config/"}[i%4]+name, nil)
+				try(ctx, logical.UpdateOperation, "ws-token/"+name, nil)
+				leave()
+			}
+		})
+	}
+	group.Go(func() {
+		for i := range rounds {
+			if i%3 == 0 {
+				try(t.Context(), logical.DeleteOperation, "config/"+accounts[i/3%3], nil)
+			}
+			try(t.Context(), logical.UpdateOperation, "config/"+accounts[i/3%3], pair(i/3%3))
+		}
+	})
+	group.Go(func() {
+		for i := range rounds {
+			e.backend.InvalidateKey(t.Context(), "config/"+accounts[i%3])
+			e.backend.InvalidateKey(t.Context(), "nonce/"+keeper.ID(keys[i%3].APIKey))
+		}
+	})
+	group.Wait()
+	for i, name := range accounts {
+		_, err := e.write("config/"+name, pair(i))
+		require.NoError(t, err)
+		e.mustRead("ws-token/" + name)
+	}
+	e.requireOrderly()
+
+	for worker := range 6 { // and the mount goes while they read
+		group.Go(func() {
+			for i := range 20 {
+				_, _ = e.read("ws-token/" + accounts[(worker+i)%3])
+			}
+		})
+	}
+	e.backend.Cleanup(context.Background())
+	group.Wait()
+}
+
+// TestMountsThatComeAndGoLeaveNothing, with accounts, cached tokens, hold-offs and private gateways: neither goroutines (goleak, in TestMain) nor memory.
+func TestMountsThatComeAndGoLeaveNothing(t *testing.T) {
+	bundle := certificate(t) + strings.Repeat("x", 50_000)
+	mount := func() {
+		e := newEngine(t, exampleKey, secondKey)
+		e.configure("a", map[string]any{account.FieldCacheTTL: "5m", account.FieldCACert: bundle})
+		e.configure("b", map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: secondKey.APISecret})
+		e.mustRead("ws-token/a")
+		e.sim.Misbehave(says("EAPI:Rate limit exceeded"))
+		_, err := e.read("ws-token/b")
+		require.Error(t, err)
+		e.backend.Cleanup(context.Background())
+	}
+	mount()
+	goroutines, before := runtime.NumGoroutine(), heap()
+	const mounts = 20
+	for range mounts {
+		mount()
+	}
+	assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+	assert.Less(t, max(heap(), before)-before, uint64(40*mounts), "KiB")
+}
+
+// heap is how many KiB are in use.
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc >> 10
+}
+
+// BenchmarkCachedRead is a read of ws-token as Vault's core asks for it, without the plugin boundary.
+func BenchmarkCachedRead(b *testing.B) {
+	e := newEngine(b)
+	e.configure("", map[string]any{account.FieldCacheTTL: "14m"})
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := e.backend.HandleRequest(context.Background(), &logical.Request{Operation: logical.ReadOperation, Path: "ws-token", Storage: e.storage}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }

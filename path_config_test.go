@@ -1,16 +1,17 @@
 package krakensecrets
 
 import (
-	"bytes"
-	"context"
+	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
-	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
@@ -18,59 +19,59 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const totpSeed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" // of RFC 6238's examples
-
 func TestConfigIsStoredAndShownWithoutItsSecrets(t *testing.T) {
 	for _, path := range []string{"config", "config/desk-a"} {
 		t.Run(path, func(t *testing.T) {
-			e := newEngine(t, krakensim.Key{APIKey: "public", APISecret: krakensim.ExampleAPISecret, OTPPassword: "second factor"})
+			e := newEngine(t, krakensim.Key{APIKey: "public", APISecret: exampleKey.APISecret, OTPPassword: "second factor"})
 			response, err := e.read(path)
 			require.NoError(t, err)
 			assert.Nil(t, response, "nothing there yet")
 
-			written, err := e.write(path, map[string]any{
-				account.FieldAPIKey: "public", account.FieldAPISecret: krakensim.ExampleAPISecret, account.FieldOTPPassword: "second factor", account.FieldAPIURL: e.url,
+			written, err := e.write(path, map[string]any{ // white space comes from files, and from copying
+				account.FieldAPIKey: " public\n", account.FieldAPISecret: "\r\n" + exampleKey.APISecret + "\n", account.FieldOTPPassword: "second factor\n", account.FieldAPIURL: "\t" + e.url + "/\n",
 			})
 			require.NoError(t, err)
-			want := map[string]any{
+			for field, want := range map[string]any{
 				account.FieldAPIKey: "public", account.FieldTwoFactor: "password", account.FieldAPIURL: e.url, account.FieldCACert: "",
 				account.FieldRequestTimeout: 10, account.FieldCacheTTL: 0, account.FieldTier: "starter",
+				account.FieldAPISecret: nil, account.FieldOTPPassword: nil, account.FieldTOTPSecret: nil, account.FieldVerify: nil, // not shown
+			} {
+				assert.Equal(t, want, written.Data[field], field)
 			}
-			assert.Equal(t, want, written.Data)
-			assert.Equal(t, want, e.mustRead(path))
+			assert.Equal(t, written.Data, e.mustRead(path))
 
-			_, err = e.do(t.Context(), logical.DeleteOperation, path, nil)
-			require.NoError(t, err)
+			require.NoError(t, e.delete(path))
+			require.NoError(t, e.delete(path), "it is gone, as was asked")
 			response, err = e.read(path)
 			require.NoError(t, err)
 			assert.Nil(t, response)
+			_, err = e.read(strings.Replace(path, "config", "ws-token", 1))
+			requireCode(t, http.StatusBadRequest, err)
 		})
 	}
 }
 
-func TestConfigDefaultsToKraken(t *testing.T) {
+func TestConfigDefaultsToKrakenAndIsListed(t *testing.T) {
 	e := newEngine(t)
-	response, err := e.write("config", map[string]any{
-		account.FieldAPIKey: krakensim.ExampleAPIKey, account.FieldAPISecret: krakensim.ExampleAPISecret, account.FieldVerify: false,
-	})
+	response, err := e.write("config", map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldVerify: "false"})
 	require.NoError(t, err)
 	assert.Equal(t, kraken.DefaultURL, response.Data[account.FieldAPIURL])
 	assert.Equal(t, "none", response.Data[account.FieldTwoFactor])
-}
-
-func TestListShowsNamedAccounts(t *testing.T) {
-	e := newEngine(t)
-	for _, name := range []string{"", "b", "a"} {
-		e.configure(name, map[string]any{account.FieldAPIKey: "key-of-" + name, account.FieldVerify: false})
+	assert.Zero(t, e.calls(), "nobody is asked")
+	for _, name := range []string{"b", "a"} {
+		e.configure(name, map[string]any{account.FieldAPIKey: "keyOf" + name, account.FieldVerify: false})
 	}
-	response, err := e.do(t.Context(), logical.ListOperation, "config/", nil)
+	response, err = e.do(t.Context(), "list", "config/", nil)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"a", "b"}, response.Data["keys"])
+	assert.Equal(t, []string{"a", "b"}, response.Data["keys"], "the default account has no name")
 }
 
+// TestUpdateChangesTheFieldsGivenAndKeepsTheRest, and asks Kraken nothing as long as it touches neither credentials nor place: so it can be made in an outage.
 func TestUpdateChangesTheFieldsGivenAndKeepsTheRest(t *testing.T) {
 	e := newEngine(t)
 	e.configure("", map[string]any{account.FieldCacheTTL: "5m", account.FieldRequestTimeout: "20s"})
+	token := e.mustRead("ws-token")[fieldToken]
+	e.sim.Misbehave(krakensim.Fault{Drop: true})
 	before := e.mustRead("config")
 	for _, test := range []struct {
 		field string
@@ -78,79 +79,92 @@ func TestUpdateChangesTheFieldsGivenAndKeepsTheRest(t *testing.T) {
 		want  any
 	}{
 		{account.FieldCacheTTL, "10m", 600},
-		{account.FieldCacheTTL, "0", 0},
 		{account.FieldRequestTimeout, 7, 7},
-		{account.FieldRequestTimeout, json.Number("60"), 60},
+		{account.FieldRequestTimeout, json.Number("55"), 55},
 		{account.FieldTier, " pro\n", "pro"},
 	} {
-		_, err := e.write("config", map[string]any{test.field: test.given, account.FieldVerify: false})
+		_, err := e.write("config", map[string]any{test.field: test.given})
 		require.NoError(t, err, test)
 		before[test.field] = test.want
 		assert.Equal(t, before, e.mustRead("config"), test)
+		assert.Equal(t, token, e.mustRead("ws-token")[fieldToken], "the cached token stays")
 	}
-	calls := e.calls()
-	_, err := e.write("config", map[string]any{account.FieldAPIURL: strings.ToUpper(e.url[:4]) + e.url[4:] + "/"})
-	require.NoError(t, err, "the same URL in other words changes nothing")
-	assert.Equal(t, calls+1, e.calls(), "it is verified")
-}
+	puts := e.storage.puts.Load()
+	_, err := e.write("config", e.pair(map[string]any{account.FieldTier: "pro", account.FieldAPIURL: strings.ToUpper(e.url[:4]) + e.url[4:] + "/"}))
+	require.NoError(t, err, "the same in other words changes nothing")
+	assert.Equal(t, puts, e.storage.puts.Load(), "nothing is stored")
+	assert.Equal(t, 1, e.calls(), "the first write's proof")
 
-func TestWhiteSpaceAroundValuesIsDropped(t *testing.T) {
-	e := newEngine(t, krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret, OTPPassword: "pass word"})
-	e.configure("", map[string]any{
-		account.FieldAPIKey: " " + krakensim.ExampleAPIKey + "\n", account.FieldAPISecret: "\r\n" + krakensim.ExampleAPISecret + "\n",
-		account.FieldOTPPassword: "pass word\n", account.FieldAPIURL: "\t" + e.url + "\n",
-	})
-	assert.Equal(t, krakensim.ExampleAPIKey, e.mustRead("config")[account.FieldAPIKey])
-}
-
-func TestRotatingThePair(t *testing.T) {
-	e := newEngine(t,
-		krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret},
-		krakensim.Key{APIKey: "second", APISecret: otherSecret})
-	e.configure("", map[string]any{account.FieldCacheTTL: 60})
-	e.mustRead("ws-token")
-	_, err := e.write("config", map[string]any{account.FieldAPIKey: "second", account.FieldAPISecret: otherSecret})
+	e.sim.Behave()
+	_, err = e.write("config", map[string]any{account.FieldVerify: true})
 	require.NoError(t, err)
-	e.sim.RemoveKey(krakensim.ExampleAPIKey)
-	_, err = e.write("ws-token", nil)
-	require.NoError(t, err, "tokens come by the new pair")
-	assert.Equal(t, 60, e.mustRead("config")[account.FieldCacheTTL])
-
-	e.sim.SetKey(krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret})
-	_, err = e.write("config/old", e.pair(nil))
-	require.NoError(t, err, "the old key is free again")
+	assert.Equal(t, 2, e.calls(), "asked for, the stored pair is proved")
 }
 
-func TestTheSecondFactorCanBeChangedAndDropped(t *testing.T) {
-	e := newEngine(t)
-	twoFactor := func(fields map[string]any) string {
-		t.Helper()
-		fields[account.FieldVerify] = false
-		response, err := e.write("config", e.pair(fields))
-		require.NoError(t, err)
-		return response.Data[account.FieldTwoFactor].(string)
+// TestBadValues writes bad values over a good config and finds it unharmed. What is bad is specified with account.Fields.
+func TestBadValues(t *testing.T) {
+	bundle := certificate(t)
+	pair := func(field string, value any) map[string]any {
+		return map[string]any{account.FieldAPIKey: exampleKey.APIKey, account.FieldAPISecret: exampleKey.APISecret, field: value}
 	}
-	assert.Equal(t, "password", twoFactor(map[string]any{account.FieldOTPPassword: "one"}))
-	assert.Equal(t, "password", twoFactor(map[string]any{}), "kept")
-	assert.Equal(t, "totp", twoFactor(map[string]any{account.FieldOTPPassword: "", account.FieldTOTPSecret: totpSeed}))
-	assert.Equal(t, "none", twoFactor(map[string]any{account.FieldTOTPSecret: nil}))
+	only := func(field string, value any) map[string]any { return map[string]any{field: value} }
+	long := strings.Repeat("A", 1<<20)
+	for name, test := range map[string]struct {
+		data map[string]any
+		want string // the message's beginning: the field and the trouble
+	}{
+		"api_key of 1 MB":           {pair(account.FieldAPIKey, long), "api_key is 1048576 bytes long"},
+		"api_key of two lines":      {pair(account.FieldAPIKey, "a\nX-Evil: b"), "api_key holds "},
+		"api_key alone":             {only(account.FieldAPIKey, "other"), "api_key changes only together with api_secret"},
+		"api_secret not base64":     {pair(account.FieldAPISecret, "sesame!"), "api_secret is not base64"},
+		"api_secret alone":          {only(account.FieldAPISecret, otherSecret), "api_secret changes only together with api_key"},
+		"otp_password a list":       {only(account.FieldOTPPassword, []any{"sesame"}), "otp_password is not text"},
+		"cache_ttl negative":        {only(account.FieldCacheTTL, "-1s"), "cache_ttl is negative"},
+		"tier unknown":              {only(account.FieldTier, "gold"), "tier is none of Kraken's"},
+		"verify a word":             {only(account.FieldVerify, "maybe"), "verify is neither true nor false"},
+		"ca_cert alone":             {only(account.FieldCACert, bundle), "ca_cert changes only in a write that carries the key pair"},
+		"api_url alone":             {only(account.FieldAPIURL, "https://gateway.example"), "api_url changes only in a write that carries the key pair"},
+		"api_url loopback as user":  {pair(account.FieldAPIURL, "https://127.0.0.1@evil.example"), "api_url holds user info"},
+		"a first config of nothing": {nil, "api_key is missing"},
+		"a first config half given": {only(account.FieldAPIKey, "public"), "api_secret is missing"},
+		"a first config mistyped":   {map[string]any{account.FieldAPIKey: "public", "api_sercet": "sesame"}, "api_secret is missing"},
+		"another account's key":     {map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: otherSecret}, "api_key is in use by "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, exampleKey, secondKey)
+			e.configure("", nil)
+			e.configure("owner", map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: otherSecret})
+			before, calls := e.stored(), e.calls()
+			path := "config"
+			if strings.HasPrefix(name, "a first config") {
+				path = "config/new"
+			}
+			_, err := e.write(path, test.data)
+			requireCode(t, http.StatusBadRequest, err)
+			assert.True(t, strings.HasPrefix(err.Error(), test.want), err.Error())
+			assert.Contains(t, err.Error(), "; ", "the remedy follows")
+			assert.Less(t, len(err.Error()), 300)
+			assert.NotContains(t, err.Error(), "sesame", "a secret isn't repeated")
+			assert.Equal(t, before, e.stored(), "nothing stored changes")
+			assert.Equal(t, calls, e.calls(), "Kraken isn't bothered")
+			e.mustRead("ws-token")
+		})
+	}
 }
 
 // TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets: else whoever may write the config could have signed requests, or
 // the second factor, sent to a host of their own.
 func TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets(t *testing.T) {
 	for name, test := range map[string]struct {
-		stored  map[string]any
-		given   map[string]any
-		wantErr string
+		stored, given map[string]any
+		factor        string // that goes to the new place; "": the write is refused
 	}{
-		"without the pair":            {nil, map[string]any{}, "api_url changes only in a write that carries the key pair"},
-		"with the pair":               {nil, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret}, ""},
-		"the password isn't given":    {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "thief", account.FieldAPISecret: otherSecret}, "api_url changes only in a write that carries the second factor"},
-		"the password is given":       {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: "sesame"}, ""},
-		"the password is dropped":     {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: ""}, ""},
-		"the TOTP seed isn't given":   {map[string]any{account.FieldTOTPSecret: totpSeed}, map[string]any{account.FieldAPIKey: "thief", account.FieldAPISecret: otherSecret}, "api_url changes only in a write that carries the second factor"},
-		"another factor in its place": {map[string]any{account.FieldTOTPSecret: totpSeed}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldTOTPSecret: "", account.FieldOTPPassword: "x"}, ""},
+		"without the pair":            {nil, map[string]any{}, ""},
+		"with the pair":               {nil, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret}, "none"},
+		"the password is given":       {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: "sesame"}, "password"},
+		"the password is dropped":     {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: ""}, "none"},
+		"only the password is given":  {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldOTPPassword: "sesame"}, ""},
+		"another factor in its place": {map[string]any{account.FieldTOTPSecret: totpSeed}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldTOTPSecret: "", account.FieldOTPPassword: "x"}, "password"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)
@@ -158,136 +172,229 @@ func TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets(t *testing.T) {
 			stored[account.FieldVerify] = false
 			e.configure("", stored)
 			test.given[account.FieldAPIURL], test.given[account.FieldVerify] = "https://elsewhere.example", false
-			_, err := e.write("config", test.given)
-			if test.wantErr == "" {
+			response, err := e.write("config", test.given)
+			if test.factor != "" {
 				require.NoError(t, err)
+				assert.Equal(t, test.factor, response.Data[account.FieldTwoFactor])
 				return
 			}
 			requireCode(t, http.StatusBadRequest, err)
-			assert.Contains(t, err.Error(), test.wantErr)
+			assert.Contains(t, err.Error(), "api_url changes only in a write that carries the key pair")
 			assert.Equal(t, e.url, e.mustRead("config")[account.FieldAPIURL])
 		})
 	}
 }
 
-func TestAConfigThatKrakenRefusesIsNotStored(t *testing.T) {
-	e := newEngine(t)
-	e.configure("", map[string]any{account.FieldCacheTTL: 60})
-	token := e.mustRead("ws-token")[fieldToken]
-	before := snapshot(t, e.storage)
-
-	_, err := e.write("config", e.pair(map[string]any{account.FieldAPISecret: otherSecret}))
-	requireCode(t, http.StatusBadRequest, err)
-	assert.True(t, strings.HasPrefix(err.Error(), "The config was not written. Kraken answered EAPI:Invalid signature."), err.Error())
-	assert.NotContains(t, err.Error(), otherSecret)
-	assert.Equal(t, before["config"], snapshot(t, e.storage)["config"])
-	assert.Equal(t, token, e.mustRead("ws-token")[fieldToken], "what ran runs on, its cache with it")
-
-	_, err = e.write("config/new", e.pair(map[string]any{account.FieldAPIKey: "unknown"}))
-	requireCode(t, http.StatusBadRequest, err)
-	response, err := e.read("config/new")
-	require.NoError(t, err)
-	assert.Nil(t, response)
-}
-
-func TestAConfigThatCannotBeProvedTellsHowToStoreItAllTheSame(t *testing.T) {
-	e := newEngine(t)
-	e.sim.Misbehave(krakensim.Fault{Body: "<html>"})
-	_, err := e.write("config", e.pair(nil))
-	requireCode(t, http.StatusBadGateway, err)
-	assert.Regexp(t, `^The config was not written\. .* add verify=false\.$`, err.Error())
-	_, err = e.write("config", e.pair(map[string]any{account.FieldVerify: false}))
-	require.NoError(t, err)
-}
-
-func TestVerifyFalseAsksNobody(t *testing.T) {
-	e := newEngine(t)
-	for _, no := range []any{false, "false", 0, "0"} {
-		_, err := e.write("config", e.pair(map[string]any{account.FieldAPISecret: otherSecret, account.FieldVerify: no}))
-		require.NoError(t, err)
-	}
-	assert.Zero(t, e.calls())
-}
-
-func TestTheTokenThatProvedThePairIsTheFirstCachedOne(t *testing.T) {
-	e := newEngine(t)
-	e.configure("", map[string]any{account.FieldCacheTTL: 60})
-	assert.Equal(t, true, e.mustRead("ws-token")[fieldCached])
-	assert.Equal(t, 1, e.calls())
-}
-
-// failingStorage fails the writes of some keys.
-type failingStorage struct {
-	logical.Storage
-	prefix string
-}
-
-func (s *failingStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
-	if s.prefix != "" && strings.HasPrefix(entry.Key, s.prefix) {
-		return errors.New("disk full")
-	}
-	return s.Storage.Put(ctx, entry)
-}
-
-func TestAWriteThatStorageRefusesChangesNothing(t *testing.T) {
-	e := newEngine(t,
-		krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret},
-		krakensim.Key{APIKey: "second", APISecret: otherSecret})
-	storage := &failingStorage{Storage: e.storage}
-	e.storage = storage
-	e.configure("", map[string]any{account.FieldCacheTTL: 60})
-	token := e.mustRead("ws-token")[fieldToken]
-	for _, prefix := range []string{"nonce/", "config"} {
-		storage.prefix = prefix
-		_, err := e.write("config", map[string]any{account.FieldAPIKey: "second", account.FieldAPISecret: otherSecret})
-		require.Error(t, err)
-		storage.prefix = ""
-		assert.Equal(t, krakensim.ExampleAPIKey, e.mustRead("config")[account.FieldAPIKey])
-		assert.Equal(t, token, e.mustRead("ws-token")[fieldToken])
-	}
-	_, err := e.write("config/b", map[string]any{account.FieldAPIKey: "second", account.FieldAPISecret: otherSecret, account.FieldAPIURL: e.url})
-	require.NoError(t, err, "a key claimed by a write that failed is free")
-}
-
-// snapshot is what is stored of configs, and of keys who holds them.
-func snapshot(t *testing.T, storage logical.Storage) map[string]string {
-	t.Helper()
-	stored := map[string]string{}
-	keys, err := logical.CollectKeys(t.Context(), storage)
-	require.NoError(t, err)
-	for _, key := range keys {
-		entry, err := storage.Get(t.Context(), key)
-		require.NoError(t, err)
-		stored[key] = string(entry.Value)
-	}
-	return stored
-}
-
-// FuzzConfigFields: whatever is written, nothing panics, an error is a 400 that repeats no secret, and what is accepted
-// can be read and written again.
-func FuzzConfigFields(f *testing.F) {
-	f.Add("public", krakensim.ExampleAPISecret, "", "", "https://api.kraken.com", "", "10s", "5m", "pro")
-	f.Add("a b", "not base64", "x", totpSeed, "http://127.0.0.1@evil", "-----BEGIN", "0", "15m", "gold")
-	f.Fuzz(func(t *testing.T, key, secret, password, seed, url, bundle, timeout, ttl, tier string) {
-		e := &engine{t: t, storage: &logical.InmemStorage{}, events: &eventLog{}, log: new(bytes.Buffer)}
-		e.start()
-		_, err := e.write("config", map[string]any{
-			account.FieldAPIKey: key, account.FieldAPISecret: secret, account.FieldOTPPassword: password, account.FieldTOTPSecret: seed, account.FieldAPIURL: url,
-			account.FieldCACert: bundle, account.FieldRequestTimeout: timeout, account.FieldCacheTTL: ttl, account.FieldTier: tier, account.FieldVerify: false,
+// TestAWriteThatFailsChangesNothing, whether Kraken refuses the pair, doesn't answer, or storage fails.
+func TestAWriteThatFailsChangesNothing(t *testing.T) {
+	second := map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: secondKey.APISecret}
+	for name, test := range map[string]struct {
+		fault   krakensim.Fault
+		failing string
+		code    int
+		want    string
+	}{
+		"refused":       {fault: says("EAPI:Invalid signature"), code: 400, want: `^The config was not written\. Kraken answered EAPI:Invalid signature\.`},
+		"nonsense":      {fault: krakensim.Fault{Body: "<html>"}, code: 502, want: `^The config was not written\. .* To store the pair unproved, add verify=false\.$`},
+		"no answer":     {fault: krakensim.Fault{Hang: true}, code: 504, want: `^The config was not written\. .* add verify=false\.$`},
+		"no record":     {failing: "nonce/", want: "disk full"},
+		"no config":     {failing: "config", want: "disk full"},
+		"a new account": {fault: says("EAPI:Invalid key"), code: 400, want: `^The config was not written`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEngine(t, exampleKey, secondKey)
+				e.configure("", map[string]any{account.FieldCacheTTL: 60})
+				token, config := e.mustRead("ws-token")[fieldToken], e.stored()["config"]
+				e.sim.Misbehave(test.fault)
+				e.storage.failing.Store(test.failing)
+				path := "config"
+				if name == "a new account" {
+					path = "config/new"
+				}
+				_, err := e.write(path, e.pair(second))
+				require.Error(t, err)
+				assert.Regexp(t, test.want, err.Error())
+				assert.NotContains(t, err.Error(), otherSecret)
+				if test.code > 0 {
+					requireCode(t, test.code, err)
+					assert.Len(t, e.stored(), 2, "a failed proof leaves nothing")
+				}
+				e.sim.Behave()
+				e.storage.failing.Store("")
+				assert.Equal(t, config, e.stored()["config"])
+				assert.NotContains(t, e.stored(), "config/new")
+				assert.Equal(t, token, e.mustRead("ws-token")[fieldToken], "what ran runs on, its cache with it")
+				time.Sleep(30 * time.Second) // a refused proof is remembered
+				_, err = e.write("config/b", e.pair(second))
+				require.NoError(t, err, "the key is free")
+				assert.Equal(t, true, e.mustRead("ws-token")[fieldCached])
+			})
 		})
-		if err != nil {
-			requireCode(t, http.StatusBadRequest, err)
-			if len(secret) > 20 {
-				assert.NotContains(t, err.Error(), secret)
+	}
+}
+
+// TestAWriteTakesOverWhatStillHolds of the same key: only a proof that succeeds disproves a refusal, and nothing shortens a hold-off.
+func TestAWriteTakesOverWhatStillHolds(t *testing.T) {
+	for message, code := range map[string]int{"EAPI:Invalid key": 400, "EGeneral:Temporary lockout": 429} {
+		t.Run(message, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEngine(t)
+				e.configure("", nil)
+				e.sim.Misbehave(krakensim.Fault{Errors: []string{message}, Times: 1})
+				_, err := e.read("ws-token")
+				requireCode(t, code, err)
+				e.sim.ForgetCalls()
+				for _, change := range []map[string]any{{account.FieldTier: "pro"}, e.pair(map[string]any{account.FieldVerify: false, account.FieldCacheTTL: 60})} {
+					_, err = e.write("config", change)
+					require.NoError(t, err)
+					_, err = e.read("ws-token")
+					requireCode(t, code, err)
+					assert.Contains(t, e.mustRead("status"), fieldHeldBackUntil)
+				}
+				assert.Zero(t, e.calls())
+				for range 5 {
+					_, err = e.write("config", map[string]any{account.FieldVerify: true})
+				}
+				if code == 429 {
+					assert.Equal(t, 900*time.Second, waitTold(t, err), "proofs keep to hold-offs")
+					assert.Zero(t, e.calls())
+					return
+				}
+				require.NoError(t, err, "the key was mended at Kraken")
+				e.mustRead("ws-token")
+				assert.NotContains(t, e.mustRead("status"), fieldHeldBackUntil)
+			})
+		})
+	}
+}
+
+// TestReadersOfAConfigThatChanges: what waits goes on with what is stored by now, and no call is made with what was.
+func TestReadersOfAConfigThatChanges(t *testing.T) {
+	const hanging = "https://hangs.example"
+	write := func(fields map[string]any) func(*engine) error {
+		return func(e *engine) error { _, err := e.write("config", fields); return err }
+	}
+	second := map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: secondKey.APISecret}
+	for name, test := range map[string]struct {
+		config map[string]any // of the readers
+		change func(*engine) error
+		code   int            // of the readers' answers; 0: tokens
+		calls  map[string]int // by API key
+		within time.Duration  // of the change, for the last answer
+	}{
+		"deleted":                {nil, func(e *engine) error { return e.delete("config") }, 400, map[string]int{exampleKey.APIKey: 1}, 500 * time.Millisecond},
+		"deleted with its cache": {map[string]any{account.FieldCacheTTL: 60}, func(e *engine) error { return e.delete("config") }, 400, map[string]int{exampleKey.APIKey: 1}, 0},
+		"rotated, and the old key revoked": {nil, func(e *engine) error {
+			defer e.sim.RemoveKey(exampleKey.APIKey)
+			return write(second)(e)
+		}, 0, map[string]int{exampleKey.APIKey: 2, secondKey.APIKey: 10}, 10 * time.Second},
+		"moved from where calls hang": {map[string]any{account.FieldAPIURL: hanging}, func(e *engine) error { return write(e.pair(nil))(e) }, 0, map[string]int{exampleKey.APIKey: 11}, 10 * time.Second},
+		"given another tier":          {nil, write(map[string]any{account.FieldTier: "pro"}), 0, map[string]int{exampleKey.APIKey: 10}, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEngine(t, exampleKey, secondKey)
+				e.options.Transport = func(*x509.CertPool) http.RoundTripper {
+					return roundTripper(func(r *http.Request) (*http.Response, error) {
+						if "https://"+r.URL.Host == hanging {
+							<-r.Context().Done()
+							return nil, r.Context().Err()
+						}
+						return e.sim.Transport().RoundTrip(r)
+					})
+				}
+				e.start()
+				config := e.pair(map[string]any{account.FieldVerify: false, account.FieldRequestTimeout: 55})
+				maps.Copy(config, test.config)
+				e.configure("", config)
+				e.sim.Misbehave(krakensim.Fault{Latency: time.Second})
+				answers := e.herd(10)
+				time.Sleep(500 * time.Millisecond)
+				require.NoError(t, test.change(e))
+				changed := time.Now()
+				late := 0
+				for _, got := range answers() {
+					if test.code == 0 {
+						require.NoError(t, got.err)
+						continue
+					}
+					requireCode(t, test.code, got.err)
+					assert.Contains(t, got.err.Error(), "No key pair is configured for the default account")
+					if got.after > 500*time.Millisecond {
+						late++
+					}
+				}
+				assert.LessOrEqual(t, late, 1, "only the call on the wire may finish")
+				assert.LessOrEqual(t, time.Since(changed), test.within)
+				calls := map[string]int{}
+				for _, call := range e.sim.Calls() {
+					calls[call.APIKey]++
+				}
+				assert.Equal(t, test.calls, calls)
+			})
+		})
+	}
+}
+
+// TestAProofThatHangs holds up readers for half of their time at most, and a delete not at all.
+func TestAProofThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t)
+		e.configure("", nil)
+		var writes sync.WaitGroup
+		hang := func(proofs int) {
+			e.sim.Misbehave(krakensim.Fault{Hang: true, Times: proofs})
+			for range proofs {
+				writes.Go(func() {
+					_, err := e.write("config", e.pair(map[string]any{account.FieldAPISecret: otherSecret}))
+					assert.Error(t, err)
+				})
 			}
-			return
+			synctest.Wait()
 		}
-		shown := fmt.Sprint(e.mustRead("config"))
-		if len(secret) > 20 && !strings.Contains(key+url+bundle, secret) {
-			assert.NotContains(t, shown, strings.TrimSpace(secret))
+		hang(1)
+		for _, got := range e.herd(6)() {
+			require.NoError(t, got.err)
+			assert.LessOrEqual(t, got.after, 5*time.Second)
 		}
-		_, err = e.write("config", map[string]any{account.FieldVerify: false})
-		require.NoError(t, err)
-		assert.True(t, bytes.Equal([]byte(shown), []byte(fmt.Sprint(e.mustRead("config")))))
+		hang(6)
+		began := time.Now()
+		require.NoError(t, e.delete("config"))
+		assert.Zero(t, time.Since(began))
+		writes.Wait()
+		assert.NotContains(t, e.stored(), "config", "what was deleted stays deleted")
 	})
+}
+
+// TestBadWritesInALoop lock out neither the account nor this server's address, and leave nothing.
+func TestBadWritesInALoop(t *testing.T) {
+	for name, test := range map[string]struct {
+		path, key func(i int) string
+		most      int // calls
+		want      string
+	}{
+		"one wrong pair":                 {func(int) string { return "config" }, func(int) string { return exampleKey.APIKey }, 1, "remembered"},
+		"made-up keys for one account":   {func(int) string { return "config" }, func(i int) string { return fmt.Sprint("key", i) }, 5, "add verify=false"},
+		"made-up keys for many accounts": {func(i int) string { return fmt.Sprint("config/", i) }, func(i int) string { return fmt.Sprint("key", i) }, 60, "add verify=false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEngine(t)
+				e.configure("", nil)
+				before, config := e.calls(), e.stored()["config"]
+				var err error
+				for i := range 200 {
+					_, err = e.write(test.path(i), e.pair(map[string]any{account.FieldAPIKey: test.key(i), account.FieldAPISecret: otherSecret}))
+					require.Error(t, err)
+				}
+				assert.Contains(t, err.Error(), test.want)
+				assert.Equal(t, test.most, e.calls()-before)
+				assert.Len(t, e.stored(), 2)
+				assert.Equal(t, config, e.stored()["config"])
+				time.Sleep(time.Minute)
+				e.configure("", map[string]any{account.FieldVerify: true})
+			})
+		})
+	}
 }

@@ -14,7 +14,9 @@ import (
 )
 
 func TestKeyInfoHandsOnWhatKrakenSays(t *testing.T) {
-	e := newEngine(t, krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret, Name: "desk a"})
+	key := exampleKey
+	key.Name = "desk a"
+	e := newEngine(t, key)
 	e.configure("desk-a", nil)
 	response, err := e.read("key-info/desk-a")
 	require.NoError(t, err)
@@ -29,20 +31,21 @@ func TestKeyInfoWarns(t *testing.T) {
 		validFor    time.Duration
 		want        string
 	}{
-		"a key that may withdraw":            {[]string{"query-funds", "withdraw-funds"}, 0, `may do more than a WebSocket token needs: "withdraw-funds"`},
-		"a permission that is new":           {[]string{"query-funds", "lend-house"}, 0, `"lend-house"`},
-		"a key that expires in 13 days":      {[]string{"query-funds"}, 13 * 24 * time.Hour, "This API key expires at "},
-		"a key that expires in 15 days":      {[]string{"query-funds"}, 15 * 24 * time.Hour, ""},
-		"a key that may trade, for ever":     {[]string{"modify-trades", "close-trades", "create-orders", "query-open-trades"}, 0, ""},
-		"a forged permission stays one line": {[]string{"x\nforged log line"}, 0, `"x\nforged log line"`},
+		"a key that may withdraw":            {[]string{"create-ws-token", "query-funds", "withdraw-funds"}, 0, `may do more than a WebSocket token needs: "withdraw-funds"`},
+		"a permission that is new":           {[]string{"create-ws-token", "query-funds", "lend-house"}, 0, `"lend-house"`},
+		"a key that expires in 13 days":      {[]string{"create-ws-token", "query-funds"}, 13 * 24 * time.Hour, "This API key expires at "},
+		"a key that expires in 15 days":      {[]string{"create-ws-token", "query-funds"}, 15 * 24 * time.Hour, ""},
+		"a key that may trade, for ever":     {[]string{"create-ws-token", "modify-trades", "close-trades", "query-open-trades"}, 0, ""},
+		"a forged permission stays one line": {[]string{"create-ws-token", "x\nforged log line"}, 0, `"x\nforged log line"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			key := krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret, Permissions: test.permissions}
+			key := exampleKey
+			key.Permissions = test.permissions
 			if test.validFor > 0 {
 				key.ValidUntil = time.Now().Add(test.validFor)
 			}
 			e := newEngine(t, key)
-			e.configure("", map[string]any{account.FieldVerify: false})
+			e.configure("", nil)
 			response, err := e.read("key-info")
 			require.NoError(t, err)
 			if test.want == "" {
@@ -59,7 +62,7 @@ func TestValidUntilAsTextOrNumber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		soon := strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10)
 		for _, value := range []string{soon, `"` + soon + `"`} {
-			e := newBubbleEngine(t)
+			e := newEngine(t)
 			e.configure("", nil)
 			e.sim.Misbehave(krakensim.Fault{Body: `{"error":[],"result":{"validUntil":` + value + `}}`})
 			response, err := e.read("key-info")
@@ -79,9 +82,9 @@ func TestKeyInfoCannotSteerVault(t *testing.T) {
 
 func TestKeyInfoIsGuardedAsTokensAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newBubbleEngine(t)
+		e := newEngine(t)
 		e.configure("", nil)
-		e.sim.Misbehave(krakenSays("EAPI:Invalid key"))
+		e.sim.Misbehave(says("EAPI:Invalid key"))
 		e.sim.ForgetCalls()
 		for range 20 {
 			_, err := e.read("key-info")
@@ -90,5 +93,44 @@ func TestKeyInfoIsGuardedAsTokensAre(t *testing.T) {
 			requireCode(t, http.StatusBadRequest, err)
 		}
 		assert.Equal(t, 1, e.calls())
+	})
+}
+
+// TestARefusedMethodIsNoOtherMethods: a key that may not make tokens may still tell about itself, and the other way round.
+func TestARefusedMethodIsNoOtherMethods(t *testing.T) {
+	for _, message := range []string{"EGeneral:Permission denied", "EGeneral:Unknown method"} {
+		for refused, other := range map[string]string{"ws-token": "key-info", "key-info": "ws-token"} {
+			t.Run(message+" "+refused, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e := newEngine(t)
+					e.configure("", nil)
+					method := map[string]string{"ws-token": "GetWebSocketsToken", "key-info": "GetApiKeyInfo"}[refused]
+					e.sim.Misbehave(krakensim.Fault{Path: method, Errors: []string{message}})
+					for range 3 {
+						_, err := e.read(refused)
+						requireCode(t, http.StatusBadRequest, err)
+						assert.Contains(t, err.Error(), message)
+						e.mustRead(other)
+					}
+					assert.Equal(t, 1+1+3, e.calls(), "the proof, one refusal, and the other method's")
+				})
+			})
+		}
+	}
+}
+
+// TestKeyInfoCountsAgainstTheKeysLimits, for it is a call with the same key.
+func TestKeyInfoCountsAgainstTheKeysLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := exampleKey
+		key.Tier = krakensim.TierStarter
+		e := newEngine(t, key)
+		e.configure("", map[string]any{account.FieldTier: "starter", account.FieldRequestTimeout: 1})
+		for e.calls() < 14 {
+			e.mustRead("key-info")
+		}
+		_, err := e.read("ws-token")
+		assert.LessOrEqual(t, waitTold(t, err), 4*time.Second)
+		e.requireOrderly()
 	})
 }

@@ -13,7 +13,8 @@ import (
 
 func TestStatusTellsWhatWentOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := newBubbleEngine(t)
+		e := newEngine(t)
+		time.Sleep(time.Minute)
 		e.configure("", map[string]any{account.FieldCacheTTL: "5m"})
 		written := rfc3339(time.Now())
 		time.Sleep(time.Minute)
@@ -22,11 +23,11 @@ func TestStatusTellsWhatWentOn(t *testing.T) {
 		calls := e.calls()
 		assert.Equal(t, map[string]any{
 			fieldSince: written, fieldTokensMinted: uint64(1), fieldCacheHits: uint64(2), fieldCoalescedReads: uint64(0),
-			fieldFailures: map[string]any{}, fieldLastSuccess: written, fieldCachedTokenTTL: int64(840),
+			fieldFailures: map[string]any{}, fieldNonceRefusals: uint64(0), fieldLastSuccess: written, fieldCachedTokenTTL: int64(840),
 		}, e.mustRead("status"))
 		assert.Equal(t, calls, e.calls(), "status asks nobody")
 
-		e.sim.Misbehave(krakensim.Fault{Errors: []string{"EGeneral:Temporary lockout"}})
+		e.sim.Misbehave(says("EGeneral:Temporary lockout"))
 		_, err := e.write("ws-token", nil)
 		require.Error(t, err)
 		failed := time.Now()
@@ -41,29 +42,54 @@ func TestStatusTellsWhatWentOn(t *testing.T) {
 	})
 }
 
-func TestStatusSurvivesNothing(t *testing.T) {
-	e := newEngine(t)
-	e.configure("desk-a", nil)
-	e.mustRead("ws-token/desk-a")
-	assert.Equal(t, uint64(2), e.mustRead("status/desk-a")[fieldTokensMinted])
-	e.start()
-	assert.Equal(t, uint64(0), e.mustRead("status/desk-a")[fieldTokensMinted])
+// TestStatusOutlivesConfigWrites: a write begins no new history, and a refused one leaves no trace.
+func TestStatusOutlivesConfigWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, exampleKey, secondKey)
+		e.configure("", nil)
+		began := rfc3339(time.Now())
+		e.sim.Misbehave(krakensim.Fault{Errors: []string{"EAPI:Invalid nonce"}, Times: 1})
+		e.mustRead("ws-token")
+		time.Sleep(time.Minute)
+		_, err := e.write("config", e.pair(map[string]any{account.FieldAPISecret: otherSecret}))
+		require.Error(t, err)
+		_, err = e.write("config", map[string]any{account.FieldCacheTTL: 60})
+		require.NoError(t, err)
+		assert.Equal(t, uint64(1), e.mustRead("status")[fieldNonceRefusals])
+		_, err = e.write("config", map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: secondKey.APISecret})
+		require.NoError(t, err)
+		status := e.mustRead("status")
+		assert.Equal(t, began, status[fieldSince])
+		assert.Equal(t, uint64(3), status[fieldTokensMinted], "two proofs and a read")
+		assert.Empty(t, status[fieldFailures])
+		assert.Equal(t, uint64(0), status[fieldNonceRefusals], "another key's")
+	})
 }
 
-func TestAConfigWriteForgetsRefusalsAndHoldOffs(t *testing.T) {
+func TestStatusSurvivesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, message := range []string{"EAPI:Invalid key", "EGeneral:Temporary lockout"} {
-			e := newBubbleEngine(t)
-			e.configure("", nil)
-			e.sim.Misbehave(krakensim.Fault{Errors: []string{message}, Times: 1})
-			_, err := e.read("ws-token")
-			require.Error(t, err)
-			_, err = e.read("ws-token")
-			require.Error(t, err, "remembered")
-			_, err = e.write("config", map[string]any{account.FieldTier: "none"})
-			require.NoError(t, err)
-			e.mustRead("ws-token")
-			assert.NotContains(t, e.mustRead("status"), fieldHeldBackUntil)
-		}
+		e := newEngine(t)
+		e.configure("desk-a", nil)
+		e.mustRead("ws-token/desk-a")
+		assert.Equal(t, uint64(2), e.mustRead("status/desk-a")[fieldTokensMinted])
+		e.start()
+		time.Sleep(time.Hour)
+		status := e.mustRead("status/desk-a")
+		assert.Equal(t, uint64(0), status[fieldTokensMinted])
+		assert.Equal(t, rfc3339(time.Now()), status[fieldSince], "the account's first use")
+	})
+}
+
+func TestStatusTellsOfARefusalUntilKrakenIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t)
+		e.configure("", nil)
+		e.sim.Misbehave(krakensim.Fault{Errors: []string{"EAPI:Invalid key"}, Times: 1})
+		_, err := e.read("ws-token")
+		require.Error(t, err)
+		assert.Equal(t, rfc3339(time.Now().Add(30*time.Second)), e.mustRead("status")[fieldHeldBackUntil])
+		time.Sleep(30 * time.Second)
+		assert.NotContains(t, e.mustRead("status"), fieldHeldBackUntil)
+		e.mustRead("ws-token")
 	})
 }

@@ -58,12 +58,3 @@ func okResponse(fields map[string]*framework.FieldSchema) map[int][]framework.Re
 func noContent() map[int][]framework.Response {
 	return map[int][]framework.Response{http.StatusNoContent: {{Description: "No Content"}}}
 }
-
-// allowed is what AllowedValues wants.
-func allowed(values ...string) []any {
-	list := make([]any, len(values))
-	for i, value := range values {
-		list[i] = value
-	}
-	return list
-}

@@ -1,14 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -175,39 +183,40 @@ func TestThePluginServesTheEngineOverGRPC(t *testing.T) {
 func TestErrorCodesSurviveTheBoundary(t *testing.T) {
 	sim, storage := startSimulator(t), &logical.InmemStorage{}
 	backend, _ := startPlugin(t, storage)
-	pair := map[string]any{
-		"api_key": krakensim.ExampleAPIKey, "api_secret": krakensim.ExampleAPISecret, "api_url": sim.RESTURL(),
-		"tier": "none", "request_timeout": 1, "verify": false,
-	}
-	for _, test := range []struct {
+	for i, test := range []struct {
 		name      string
 		operation logical.Operation
-		path      string
+		path      string // OWN is an account of the case's own
 		data      map[string]any
 		fault     krakensim.Fault
 		code      int
 		want      string
 	}{
+		// The first request, for one over an HTTP/1.1 connection that was used before gives that up after half of the time.
+		{"no answer", logical.ReadOperation, "ws-token/OWN", nil, krakensim.Fault{Hang: true}, 504, "request_timeout"},
 		{"not configured", logical.ReadOperation, "ws-token/none", nil, krakensim.Fault{}, 400, `account "none"`},
-		{"bad input", logical.UpdateOperation, "config", map[string]any{"tier": "gold"}, krakensim.Fault{}, 400, "tier is none of Kraken's"},
-		{"a value of the wrong type", logical.UpdateOperation, "config", map[string]any{"api_secret": []any{"sesame"}}, krakensim.Fault{}, 400, "api_secret is not text"},
+		{"bad input", logical.UpdateOperation, "config/OWN", map[string]any{"tier": "gold"}, krakensim.Fault{}, 400, "tier is none of Kraken's"},
+		{"a value of the wrong type", logical.UpdateOperation, "config/OWN", map[string]any{"api_secret": []any{"sesame"}}, krakensim.Fault{}, 400, "api_secret is not text"},
 		{"a name that is none", logical.ReadOperation, "ws-token/a b", nil, krakensim.Fault{}, 400, "not an account name"},
 		{"status of no account", logical.ReadOperation, "status/none", nil, krakensim.Fault{}, 400, `account "none"`},
-		{"refused", logical.ReadOperation, "ws-token", nil, krakensim.Fault{Errors: []string{"EAPI:Invalid key"}}, 400, "EAPI:Invalid key"},
-		{"invalid nonce", logical.ReadOperation, "ws-token", nil, krakensim.Fault{Errors: []string{"EAPI:Invalid nonce"}}, 400, "in use elsewhere"},
-		{"rate limit", logical.ReadOperation, "ws-token", nil, krakensim.Fault{Errors: []string{"EAPI:Rate limit exceeded"}}, 429, "Read again in 5 s"},
-		{"nonsense", logical.ReadOperation, "ws-token", nil, krakensim.Fault{Body: "<html>"}, 502, "Kraken's API"},
-		{"unavailable", logical.ReadOperation, "ws-token", nil, krakensim.Fault{Errors: []string{"EService:Unavailable"}}, 503, "EService:Unavailable"},
-		{"no answer", logical.ReadOperation, "ws-token", nil, krakensim.Fault{Hang: true}, 504, "request_timeout"},
-		{"key-info too", logical.ReadOperation, "key-info", nil, krakensim.Fault{Errors: []string{"EAPI:Invalid signature"}}, 400, "EAPI:Invalid signature"},
-		{"a config that Kraken refuses", logical.UpdateOperation, "config", map[string]any{"tier": "pro", "verify": true}, krakensim.Fault{Errors: []string{"EAPI:Invalid key"}}, 400, "The config was not written"},
+		{"refused", logical.ReadOperation, "ws-token/OWN", nil, krakensim.Fault{Errors: []string{"EAPI:Invalid key"}}, 400, "EAPI:Invalid key"},
+		{"invalid nonce", logical.ReadOperation, "ws-token/OWN", nil, krakensim.Fault{Errors: []string{"EAPI:Invalid nonce"}}, 400, "even 10 minutes ahead of the clock"},
+		{"rate limit", logical.ReadOperation, "ws-token/OWN", nil, krakensim.Fault{Errors: []string{"EAPI:Rate limit exceeded"}}, 429, "Read again in 5 s"},
+		{"nonsense", logical.ReadOperation, "ws-token/OWN", nil, krakensim.Fault{Body: "<html>"}, 502, "Kraken's API"},
+		{"unavailable", logical.ReadOperation, "ws-token/OWN", nil, krakensim.Fault{Errors: []string{"EService:Unavailable"}}, 503, "EService:Unavailable"},
+		{"key-info too", logical.ReadOperation, "key-info/OWN", nil, krakensim.Fault{Errors: []string{"EAPI:Invalid signature"}}, 400, "EAPI:Invalid signature"},
+		{"a config that Kraken refuses", logical.UpdateOperation, "config/OWN", map[string]any{"tier": "pro", "verify": true}, krakensim.Fault{Errors: []string{"EAPI:Invalid key"}}, 400, "The config was not written"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := handle(t, backend, storage, logical.UpdateOperation, "config", pair)
+			own, key := fmt.Sprint("case-", i), krakensim.Key{APIKey: fmt.Sprint("key", i), APISecret: krakensim.ExampleAPISecret}
+			sim.SetKey(key)
+			_, err := handle(t, backend, storage, logical.CreateOperation, "config/"+own, map[string]any{
+				"api_key": key.APIKey, "api_secret": key.APISecret, "api_url": sim.RESTURL(), "tier": "none", "request_timeout": 1, "verify": false,
+			})
 			require.NoError(t, err)
 			sim.Misbehave(test.fault)
 			defer sim.Behave()
-			_, err = handle(t, backend, storage, test.operation, test.path, test.data)
+			_, err = handle(t, backend, storage, test.operation, strings.Replace(test.path, "OWN", own, 1), test.data)
 			require.Error(t, err)
 			coded, ok := err.(logical.HTTPCodedError)
 			require.Truef(t, ok, "%T: %v", err, err)
@@ -290,4 +299,65 @@ func TestStartedByHandItSaysWhatItIs(t *testing.T) {
 	out, err = exec.Command(binary, "-version").CombinedOutput()
 	require.NoError(t, err)
 	assert.Equal(t, krakensecrets.Version+"\n", string(out))
+}
+
+// TestAnAnswerThatNobodyAskedForIsNotLogged: net/http tells of one in the process's log, word for word, tokens and all, and Vault
+// copies that into its own.
+func TestAnAnswerThatNobodyAskedForIsNotLogged(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer connection.Close()
+				request, err := http.ReadRequest(bufio.NewReader(connection))
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, request.Body)
+				const body = `{"error":[],"result":{"token":"open-sesame","expires":900}}`
+				answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				_, _ = io.WriteString(connection, answer+answer)
+				_, _ = io.Copy(io.Discard, connection) // until the client has seen it and closed
+			}()
+		}
+	}()
+	storage := &logical.InmemStorage{}
+	backend, log := startPlugin(t, storage)
+	_, err = handle(t, backend, storage, logical.CreateOperation, "config", map[string]any{
+		"api_key": krakensim.ExampleAPIKey, "api_secret": krakensim.ExampleAPISecret, "verify": false, "tier": "none",
+		"api_url": "http://" + listener.Addr().String(),
+	})
+	require.NoError(t, err)
+	for range 20 {
+		response, err := handle(t, backend, storage, logical.ReadOperation, "ws-token", nil)
+		require.NoError(t, err)
+		require.Equal(t, "open-sesame", response.Data["token"])
+	}
+	// What the process writes arrives here a little later.
+	assert.Never(t, func() bool { return strings.Contains(log(), "open-sesame") }, time.Second, 20*time.Millisecond)
+	assert.NotContains(t, log(), "open-sesame")
+}
+
+// TestProxiesSeeNothingOfALoopbackKraken: with HTTP_PROXY set for the Vault server, a request in the clear must not go there.
+func TestProxiesSeeNothingOfALoopbackKraken(t *testing.T) {
+	var proxied atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { proxied.Add(1) }))
+	defer proxy.Close()
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"} {
+		t.Setenv(name, proxy.URL)
+	}
+	t.Setenv("NO_PROXY", "")
+	sim, storage := startSimulator(t), &logical.InmemStorage{}
+	backend, _ := startPlugin(t, storage)
+	_, err := handle(t, backend, storage, logical.CreateOperation, "config", map[string]any{
+		"api_key": krakensim.ExampleAPIKey, "api_secret": krakensim.ExampleAPISecret, "api_url": sim.RESTURL(),
+	})
+	require.NoError(t, err)
+	assert.Zero(t, proxied.Load())
 }

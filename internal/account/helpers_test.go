@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -354,6 +355,9 @@ func requireKind(t *testing.T, want kraken.Kind, err error) {
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, want.String(), failed.Kind.String(), err)
 }
+
+// asError is errors.As.
+func asError[E error](err error, target *E) bool { return errors.As(err, target) }
 
 // within is a context that ends after a time, or with the test.
 func within(t *testing.T, timeout time.Duration) context.Context {

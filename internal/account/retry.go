@@ -53,6 +53,9 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) err
 		case !errors.As(err, &failed):
 			return err
 		case failed.Kind == kraken.KindTimeout:
+			if lost := (*kraken.Error)(nil); errors.As(unavailable, &lost) && lost.Err != nil && lost.Sent {
+				return err // the connection was given up for the same silence
+			}
 			return either(unavailable, err)
 		case failed.Kind != kraken.KindUnavailable:
 			return err

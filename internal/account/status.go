@@ -26,7 +26,7 @@ func (a *Account) status() Status {
 		Coalesced: a.cache.coalesced.Load(),
 		Key:       a.keeper.Status(a.use(methodToken)),
 	}
-	if cached := a.cache.token.Load(); cached != nil && cached.ExpiresAt.After(time.Now()) {
+	if cached := a.cache.token.Load(); a.config.Load().CacheTTL > 0 && cached != nil && cached.ExpiresAt.After(time.Now()) {
 		status.CachedUntil = cached.ExpiresAt
 	}
 	return status

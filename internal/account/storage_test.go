@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,14 +82,12 @@ func after(happens func()) misbehaviour {
 
 // once does it the first time only.
 func once(goes misbehaviour) misbehaviour {
-	var first sync.Once
-	return func(ctx context.Context, operation func() error) (err error) {
-		really := true
-		first.Do(func() { really, err = false, goes(ctx, operation) })
-		if really {
+	var done atomic.Bool
+	return func(ctx context.Context, operation func() error) error {
+		if done.Swap(true) {
 			return operation()
 		}
-		return err
+		return goes(ctx, operation)
 	}
 }
 

@@ -124,6 +124,9 @@ func (w *write) checkOwner(ctx context.Context) error {
 
 // store stores merged and lets it run.
 func (w *write) store(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // the caller went while the pair was being proved
+	}
 	id := keeper.ID(w.merged.APIKey)
 	err := w.as.beginChange(ctx, w.entry, func() error {
 		if w.entry.changes != w.seen {

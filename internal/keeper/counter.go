@@ -68,12 +68,15 @@ func (c counter) count(now time.Time) { c.ReserveN(now, 1) }
 // wait is how long from now it takes until so many more calls are allowed; 0 if they are now.
 func (c counter) wait(now time.Time, calls int) time.Duration {
 	missing := float64(calls) - c.TokensAt(now)
-	if missing <= 0 || c.Limit() == rate.Inf {
+	if missing <= 0 || !c.limited() {
 		return 0
 	}
 	// A millisecond more than it takes: floating point mustn't leave a sleeper just short of a call.
 	return time.Duration(missing/float64(c.Limit())*float64(time.Second)) + time.Millisecond
 }
+
+// limited tells whether there is a limit.
+func (c counter) limited() bool { return c.Limit() != rate.Inf }
 
 // empty is when Kraken will have forgotten all that was counted.
 func (c counter) empty(now time.Time) time.Time { return now.Add(c.wait(now, c.Burst())) }

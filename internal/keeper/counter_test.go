@@ -211,7 +211,7 @@ func TestWhatSurelyWasNotSentIsNotCounted(t *testing.T) {
 					if kind == kraken.KindInvalidNonce {
 						want++ // it was tried again
 					}
-					require.InDelta(t, 17-want, b.left(), 1e-9)
+					require.InDelta(t, 17-want, b.left(), 0.05, "less what a pause before another try lets go")
 				})
 			})
 		}

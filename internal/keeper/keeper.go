@@ -77,9 +77,10 @@ type Keeper struct {
 	flying   int       // calls under way: the holder's, and perhaps one beside
 	upstream string    // where the holder's call goes, while it is under way
 
-	heldUntil time.Time
-	heldFor   error
-	holds     int // rate-limit and lockout answers since the last success
+	pacedUntil time.Time // no call begins before, for the sake of the key's other user
+	heldUntil  time.Time
+	heldFor    error
+	holds      int // rate-limit and lockout answers since the last success
 
 	answered uint64        // calls that got an answer of whatever kind
 	slowest  time.Duration // of the answers; fades
@@ -184,7 +185,7 @@ func (k *Keeper) learn(w *waiter, err error) error {
 	switch {
 	case err == nil:
 		k.heldUntil, k.heldFor, k.holds = time.Time{}, nil, 0
-		k.nonces.refused = 0
+		k.nonces.wasAccepted(now)
 		k.refusals.succeeded(w.use)
 		k.wasAnswered(w, now)
 	case cause == nil, cause.Kind == kraken.KindAborted:
@@ -194,6 +195,7 @@ func (k *Keeper) learn(w *waiter, err error) error {
 		k.wasAnswered(w, now)
 		err = k.wasRefused(w, now, cause, codeAgain)
 	}
+	k.pacedUntil = now.Add(k.nonces.distance())
 	k.sweep(now)
 	return err
 }
@@ -234,7 +236,7 @@ func (k *Keeper) wasNotAnswered(w *waiter, now time.Time, cause *kraken.Error) {
 	if took := now.Sub(w.began); cause.Kind == kraken.KindTimeout && took < max(outageAfter, min(2*k.slowest, amplePatience)) {
 		return // it had too little time
 	}
-	k.outage = k.outage.failed(w.ctx, w.use, w.began, now, cause)
+	k.outage = k.outage.failed(w.ctx, w.use, w.began, now, cause, k.counter.limited())
 }
 
 // wasRefused draws the consequences of an answer that is no good one. It returns it as an answer.
@@ -246,7 +248,7 @@ func (k *Keeper) wasRefused(w *waiter, now time.Time, cause *kraken.Error, codeA
 		return k.hold(now, lockoutHold, cause)
 	case kind == kraken.KindInvalidNonce:
 		k.warn(now)
-		if w.again = k.nonces.wasRefused(k.clock()); !w.again {
+		if w.again = k.nonces.wasRefused(k.clock(), now); !w.again {
 			err := &AheadError{Err: cause}
 			k.refusals.remember(refused{}, w.use, now, err)
 			return err

@@ -1,6 +1,9 @@
 package keeper
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 const (
 	// mostAhead is how far ahead of the clock a nonce is ever taken of our own accord. A key that has seen higher ones was used with
@@ -19,17 +22,34 @@ const (
 	shortestWindow = longestWindow >> 13 // 146 ms; below that a lead isn't worth its while
 )
 
-// leadAfter is what helps after so many refused nonces in a row: a window (see lead) to go ahead by, longer each time. After the first,
-// the present moment: nearly always another user's request has overtaken ours on the way, and the clock is above it by now.
-// After the second, 1.2 to 2.3 s, more than clocks differ that are kept by NTP. Then 38 to 75 s, for a snapshot that was just restored
-// or a clock that is wrong; and in the end all there is. Five refusals are the most that this costs, and Kraken bears that.
-var leadAfter = []time.Duration{0, longestWindow >> 9, longestWindow >> 4, longestWindow}
+const (
+	// A key that has two users makes calls some distance apart, so that their requests overtake each other seldom: twice as far after each refused
+	// nonce, between shortestPace and longestPace, and half as far after each paceMemory without one. Each distance is drawn from between half and
+	// one and a half of that, or two engines would keep step. Even the highest tier allows no more than a call a second in the long run.
+	shortestPace = 20 * time.Millisecond
+	longestPace  = 250 * time.Millisecond
+	paceMemory   = 30 * time.Second
+)
+
+// leadAfter is what helps after so many refused nonces in a row: a window (see lead) to go ahead by, longer each time.
+//
+//   - After the first, none: nearly always another user's request has overtaken ours on the way, and the clock is above it by now.
+//   - After the second, 0.1 to 0.3 s: the same happened again, but by more than that no request is overtaken.
+//   - After the third, 1 to 2.3 s, which is more than clocks differ that are kept by NTP.
+//   - After the fourth, 38 to 75 s, for a snapshot that was just restored or a clock that is wrong.
+//   - After the fifth all there is.
+//
+// Six refusals are the most that this costs, and Kraken bears that.
+var leadAfter = []time.Duration{0, longestWindow >> 12, longestWindow >> 9, longestWindow >> 4, longestWindow}
 
 // nonces gives out the nonces of one API key: nanoseconds since 1970, or the last one plus 1, whichever is more. Keeper.mu guards it.
 type nonces struct {
 	last    uint64 // the highest given out, or below which none may be given out
 	lead    lead
 	refused int // in a row
+
+	pace    time.Duration // 0: no distance is kept
+	pacedAt time.Time     // when that was last changed
 }
 
 // next is a nonce above all before.
@@ -49,7 +69,8 @@ func (n *nonces) reserve(nonce, now uint64) uint64 {
 
 // wasRefused goes ahead as far as so many refusals in a row ask for, and tells whether that is any further than before: whether it
 // makes sense to try again at once.
-func (n *nonces) wasRefused(now uint64) bool {
+func (n *nonces) wasRefused(now uint64, at time.Time) bool {
+	n.pace, n.pacedAt = min(max(2*n.pace, shortestPace), longestPace), at
 	n.refused++
 	if n.refused > len(leadAfter) {
 		return false
@@ -58,9 +79,27 @@ func (n *nonces) wasRefused(now uint64) bool {
 	return true
 }
 
+// wasAccepted notes that the last nonce was a good one.
+func (n *nonces) wasAccepted(at time.Time) {
+	n.refused = 0
+	if n.pace > 0 && at.Sub(n.pacedAt) >= paceMemory {
+		if n.pace, n.pacedAt = n.pace/2, at; n.pace < shortestPace {
+			n.pace = 0
+		}
+	}
+}
+
+// distance is how long to wait before the next call.
+func (n *nonces) distance() time.Duration {
+	if n.pace == 0 {
+		return 0
+	}
+	return n.pace/2 + rand.N(n.pace)
+}
+
 // forgetLead takes back what was gone ahead, where nobody's nonces but a failed proof's have been there.
 func (n *nonces) forgetLead(now uint64) {
-	n.lead, n.refused = lead{}, 0
+	n.lead, n.refused, n.pace = lead{}, 0, 0
 	if n.last > now {
 		n.last = 0
 	}

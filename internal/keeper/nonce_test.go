@@ -75,11 +75,12 @@ func TestKeyWhoseLastNonceIsAhead(t *testing.T) {
 		"not at all":                    {-1, 0},
 		"just now":                      {0, 0},
 		"overtaken by half the latency": {50 * time.Millisecond, 1},
-		"a second":                      {time.Second, 2},
-		"30 seconds":                    {30 * time.Second, 3},
-		"a minute and more":             {80 * time.Second, 4},
-		"nearly 10 minutes":             {10*time.Minute - time.Second, 4},
-		"10 minutes":                    {10 * time.Minute, 4},
+		"a tenth of a second":           {145 * time.Millisecond, 2},
+		"a second":                      {time.Second, 3},
+		"30 seconds":                    {30 * time.Second, 4},
+		"a minute and more":             {80 * time.Second, 5},
+		"nearly 10 minutes":             {10*time.Minute - time.Second, 5},
+		"10 minutes":                    {10 * time.Minute, 5},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +92,9 @@ func TestKeyWhoseLastNonceIsAhead(t *testing.T) {
 				began := time.Now()
 				require.NoError(t, b.read(10*time.Second), "the first read gets its token")
 				require.Equal(t, c.refused, k.refusedNonces)
-				require.Equal(t, time.Duration(c.refused+1)*100*time.Millisecond, time.Since(began), "tried again at once")
+				took := time.Since(began) - time.Duration(c.refused+1)*100*time.Millisecond
+				require.GreaterOrEqual(t, took, time.Duration(c.refused)*shortestPace/2, "tried again after a moment")
+				require.Less(t, took, time.Second)
 				for range 100 {
 					require.NoError(t, b.read(10*time.Second))
 					time.Sleep(10 * time.Second)
@@ -112,10 +115,10 @@ func TestKeyWhoseLastNonceIsADayAhead(t *testing.T) {
 			require.ErrorAs(t, a.err, &ahead)
 			require.Equal(t, i == 0, !NotAsked(a.err))
 			requireKind(t, kraken.KindInvalidNonce, a.err)
-			require.Equal(t, 500*time.Millisecond, a.took)
+			require.Less(t, a.took, 2*time.Second)
 		}
-		require.Equal(t, 5, k.calls)
-		require.LessOrEqual(t, k.nonces[4], nanoseconds(time.Now().Add(mostAhead)))
+		require.Equal(t, 6, k.calls)
+		require.LessOrEqual(t, k.nonces[5], nanoseconds(time.Now().Add(mostAhead)))
 		remembered := requireRemembered(t, b.do(infoUse, time.Second))
 		require.Equal(t, time.Now().Add(refusalMemory), remembered.Until, "for the key, whatever is asked with it")
 		other := tokenUse
@@ -125,15 +128,15 @@ func TestKeyWhoseLastNonceIsADayAhead(t *testing.T) {
 		time.Sleep(refusalMemory)
 		var ahead *AheadError
 		require.ErrorAs(t, b.read(time.Second), &ahead)
-		require.Equal(t, 6, k.calls, "all has been tried: one call in 30 s")
+		require.Equal(t, 7, k.calls, "all has been tried: one call in 30 s")
 		requireRemembered(t, b.read(time.Second))
 
 		time.Sleep(refusalMemory)
 		k.lastNonce = 0 // somebody has made a new key of it
 		require.NoError(t, b.read(time.Second))
 		k.lastNonce = nanoseconds(time.Now().Add(24 * time.Hour))
-		require.ErrorAs(t, b.read(time.Second), &ahead)
-		require.Equal(t, 7+5, k.calls, "a success begins it anew")
+		require.ErrorAs(t, b.read(10*time.Second), &ahead)
+		require.Equal(t, 8+6, k.calls, "a success begins it anew")
 	})
 }
 
@@ -154,7 +157,7 @@ func TestTwoUsersInTurnAfterAJumpAhead(t *testing.T) {
 					}
 					return k.refusedNonces - before
 				}
-				require.LessOrEqual(t, refusedIn(5*time.Second, 300*time.Millisecond), 4+4, "what it costs each of them to go ahead")
+				require.LessOrEqual(t, refusedIn(5*time.Second, 300*time.Millisecond), 5+5, "what it costs each of them to go ahead")
 				require.Zero(t, refusedIn(time.Minute, 300*time.Millisecond), "then every read gets its token by its first nonce")
 				require.Zero(t, refusedIn(45*time.Minute, 5*time.Second))
 				require.Less(t, k.lastNonce, nanoseconds(time.Now().Add(time.Second)), "and the nonce is near the clock again")
@@ -188,7 +191,7 @@ func TestTwoUsersHammering(t *testing.T) {
 			}()
 		}
 		require.Less(t, max(<-done, <-done), 75*time.Second, "the nonce stays near the clock")
-		require.Greater(t, k.calls, 2000)
+		require.Greater(t, k.calls, 300)
 		require.Less(t, k.refusedNonces, k.calls/20)
 	})
 }
@@ -199,7 +202,8 @@ func TestNonceIsTriedAgainBeforeAnyOtherCall(t *testing.T) {
 		b := newBench(t, k)
 		for i, a := range b.readAll(10, time.Minute) {
 			require.NoError(t, a.err)
-			require.Equal(t, time.Duration(3+i)*100*time.Millisecond, a.took)
+			require.GreaterOrEqual(t, a.took, time.Duration(3+i)*100*time.Millisecond)
+			require.Less(t, a.took, time.Duration(3+i)*(100+3*40/2)*time.Millisecond)
 		}
 		require.IsIncreasing(t, k.nonces)
 	})
@@ -231,8 +235,8 @@ func TestTriesOfANonceKeepToTheCounter(t *testing.T) {
 		require.Zero(t, b.Status(tokenUse).HeldUntil, "one invalid nonce proves nothing and isn't remembered")
 		began := time.Now()
 		requireKind(t, kraken.KindInvalidNonce, b.read(time.Minute))
-		require.Equal(t, 18, b.kraken.calls, "five in a row")
-		require.Greater(t, time.Since(began), 12*time.Second, "three seconds each")
+		require.Equal(t, 19, b.kraken.calls, "six in a row")
+		require.Greater(t, time.Since(began), 14*time.Second, "three seconds each")
 	})
 }
 
@@ -241,12 +245,12 @@ func TestProofOfAKeyThatIsNotStoredLeavesNoAdvanceBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				nonce := failed(kraken.KindInvalidNonce)
-				b := newBenchOver(t, &fakeKraken{answer: first(nonce, nonce, nonce, nonce, end)}, &fakeStore{})
+				b := newBenchOver(t, &fakeKraken{answer: first(nonce, nonce, nonce, nonce, nonce, end)}, &fakeStore{})
 				require.Error(t, b.do(proof(tokenUse), time.Second))
-				require.Greater(t, b.kraken.nonces[4], nanoseconds(time.Now().Add(9*time.Minute)))
+				require.Greater(t, b.kraken.nonces[5], nanoseconds(time.Now().Add(9*time.Minute)))
 				time.Sleep(refusalMemory)
 				require.NoError(t, b.do(proof(tokenUse), time.Second))
-				require.Equal(t, nanoseconds(time.Now()), b.kraken.nonces[5])
+				require.Equal(t, nanoseconds(time.Now()), b.kraken.nonces[6])
 				require.Zero(t, b.store.saves)
 			})
 		})

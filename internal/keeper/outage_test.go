@@ -32,7 +32,8 @@ func TestWhatIsAnOutage(t *testing.T) {
 		"nothing":                            {},
 		"one connection that breaks":         {{sent, moment, false}},
 		"one that breaks after a long time":  {{sent, 8 * second, false}},
-		"failures in a row for a second":     {{sent, moment, false}, {notSent, 899 * time.Millisecond, false}, {notSent, 1, false}, {notSent, 1, false}, {notSent, 999998, true}},
+		"none could be sent for a second":    {{notSent, moment, false}, {notSent, 899 * time.Millisecond, false}, {notSent, 1, false}, {notSent, 1, false}, {notSent, 999998, true}},
+		"one was, for five seconds":          {{sent, moment, false}, {notSent, 4 * second, false}, {notSent, 899 * time.Millisecond, false}, {notSent, moment, true}},
 		"five answers that Kraken is busy":   {{sent, 1, false}, {sent, 1, false}, {sent, 1, false}, {sent, 1, false}, {sent, 1, true}},
 		"and what wasn't sent isn't one":     {{sent, 1, false}, {notSent, 1, false}, {sent, 1, false}, {sent, 1, false}, {notSent, 1, false}, {sent, 1, false}, {sent, 1, true}},
 		"an answer between them":             {{sent, 1, false}, {sent, 1, false}, {sent, 1, false}, {sent, 1, false}, {nil, 1, false}, {sent, 1, false}, {sent, second - 2, false}},
@@ -50,6 +51,7 @@ func TestWhatIsAnOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, &fakeKraken{})
+				b.SetTier(TierPro)
 				// The tries of one caller, who isn't held back by what it has learnt; with other credentials each, so that it is by no refusal either.
 				use := tokenUse
 				for i, c := range calls {
@@ -86,6 +88,7 @@ func TestProofsTeachNothingAboutOutages(t *testing.T) {
 func TestOutageIsOneOfAnUpstream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, &fakeKraken{answer: always(failed(kraken.KindUnavailable))})
+		b.SetTier(TierPro)
 		for range outageCalls - 1 {
 			require.Error(t, b.read(time.Second))
 		}
@@ -94,7 +97,7 @@ func TestOutageIsOneOfAnUpstream(t *testing.T) {
 		for range outageCalls {
 			requireKind(t, kraken.KindUnavailable, b.read(time.Second))
 		}
-		requireOutage(t, b.do(infoUse, time.Second))
+		requireOutage(t, b.do(infoUse, firstProbe))
 		requireKind(t, kraken.KindUnavailable, b.do(elsewhereUse, time.Second))
 		requireOutageIs(t, false, b)
 	})
@@ -158,10 +161,9 @@ func TestProbesAreFewerTheLongerItLasts(t *testing.T) {
 		time.Sleep(longestProbe)
 		require.NoError(t, b.read(time.Second))
 		down()
-		time.Sleep(firstProbe - 1)
-		requireOutage(t, b.read(time.Second))
-		time.Sleep(time.Nanosecond)
+		again := time.Now()
 		require.NoError(t, b.read(time.Second), "the next outage begins anew")
+		require.Equal(t, firstProbe, time.Since(again), "it waits for its time to try")
 	})
 }
 
@@ -184,19 +186,17 @@ func TestOnlyOneBecomesTheProber(t *testing.T) {
 // One who can't wait for the counter during an outage is told of the outage, for that is why it gets no token.
 func TestOutageIsToldRatherThanTheCounter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, &fakeKraken{answer: always(failed(kraken.KindUnavailable))})
+		b := newBench(t, &fakeKraken{})
 		b.SetTier(TierStarter)
-		prober := within(t, time.Hour)
-		for range 14 {
-			requireKind(t, kraken.KindUnavailable, b.Do(prober, tokenUse, b.kraken.call))
-		}
-		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		requireKind(t, kraken.KindTimeout, b.Do(within(t, time.Second), tokenUse, hang))
+		time.Sleep(firstProbe)
 		b.mu.Lock()
-		b.outage.prober = short
+		for range 14 {
+			b.counter.count(time.Now())
+		}
 		b.mu.Unlock()
-		requireOutage(t, b.Do(short, tokenUse, b.kraken.call))
-		cancel()
-		require.Equal(t, 14, b.kraken.calls)
+		requireOutage(t, b.read(time.Second))
+		require.Zero(t, b.kraken.calls)
 		requireHeld(t, b.do(elsewhereUse, time.Second))
 		requireHeld(t, b.do(proof(tokenUse), time.Second))
 	})

@@ -53,6 +53,7 @@ func (w *waiter) wire() (context.Context, context.CancelFunc) {
 // takeTurn waits for the turn. Who has it must give it back.
 func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 	w := &waiter{ctx: ctx, use: use, turn: make(chan error, 1)}
+	k.waitToProbe(w)
 	if err := k.enter(w); err != nil {
 		return nil, err
 	}
@@ -78,6 +79,27 @@ func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 		case <-ctx.Done():
 		}
 		return w, k.leave(w)
+	}
+}
+
+// waitToProbe waits until the one who finds out whether Kraken is back may try. It doesn't have the turn meanwhile.
+func (k *Keeper) waitToProbe(w *waiter) {
+	k.mu.Lock()
+	wait := k.outage.wait(w.ctx, w.use, time.Now())
+	k.mu.Unlock()
+	if wait > 0 {
+		k.sleep(w, wait)
+	}
+}
+
+// sleep waits, until the caller goes or the keepers close at most.
+func (k *Keeper) sleep(w *waiter, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.ctx.Done():
+	case <-k.closed:
 	}
 }
 
@@ -157,13 +179,7 @@ func (k *Keeper) waitUntilAllowed(w *waiter) error {
 		if wait <= 0 || err != nil {
 			return err
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-w.ctx.Done():
-		case <-k.closed:
-		}
-		timer.Stop()
+		k.sleep(w, wait)
 	}
 }
 
@@ -179,7 +195,7 @@ func (k *Keeper) allowed(w *waiter) (time.Duration, error) {
 	if k.holder == w && k.beside != nil {
 		return besidePoll, nil // its call has ended, and it tries again: not before that of who went beside has ended, too
 	}
-	return k.waitFor(w.use, now, calls), nil
+	return max(k.waitFor(w.use, now, calls), k.pacedUntil.Sub(now)), nil
 }
 
 // leastTime is callTime, for who doesn't have k.mu.

@@ -239,7 +239,7 @@ func TestClaimStoresACeilingAboveWhatTheProofUsed(t *testing.T) {
 		used := b.kraken.nonces[3]
 		require.Equal(t, Record{Account: "desk", Ceiling: max(used+uint64(leadReserve), nanoseconds(time.Now().Add(ceilingAhead)))}, b.store.record)
 		require.NoError(t, b.read(time.Second))
-		require.Equal(t, used+1, b.kraken.nonces[4])
+		require.Greater(t, b.kraken.nonces[4], used)
 		require.NoError(t, b.Claim(t.Context(), "another"))
 		require.Equal(t, 2, b.store.saves, "the ceiling is enough as it is")
 	})

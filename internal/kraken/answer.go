@@ -27,14 +27,16 @@ func readAnswer(ctx context.Context, response *http.Response, redact redactor, n
 	}
 	isKraken := len(body) <= maxBody && json.Unmarshal(body, &envelope) == nil
 	failures, strange := sortMessages(envelope.Error)
-	switch {
-	case isKraken && len(failures) > 0:
+	if isKraken && len(failures) > 0 {
 		return nil, newAPIError(failures, response, redact, now)
-	case response.StatusCode != http.StatusOK:
+	}
+	if response.StatusCode != http.StatusOK {
 		return nil, statusError(response, now)
-	case !isKraken:
+	}
+	if !isKraken {
 		return nil, nonsense("it is not Kraken's JSON")
-	case strange:
+	}
+	if strange {
 		return nil, nonsense("its errors are not Kraken's")
 	}
 	return envelope.Result, nil

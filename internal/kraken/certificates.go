@@ -10,16 +10,12 @@ import (
 // what is wrong with it. A bundle with anything but certificates in it, a private key above all, is an error.
 func ParseCertificates(bundle string) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
-	rest := []byte(bundle)
-	for found := false; ; found = true {
-		var block *pem.Block
-		block, rest = pem.Decode(rest)
-		switch {
-		case block == nil && !found:
-			return nil, errors.New("holds no PEM certificate (-----BEGIN CERTIFICATE-----)")
-		case block == nil:
-			return pool, nil
-		case block.Type != "CERTIFICATE":
+	block, rest := pem.Decode([]byte(bundle))
+	if block == nil {
+		return nil, errors.New("holds no PEM certificate (-----BEGIN CERTIFICATE-----)")
+	}
+	for ; block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
 			return nil, errors.New("holds PEM that is not a certificate")
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
@@ -28,4 +24,5 @@ func ParseCertificates(bundle string) (*x509.CertPool, error) {
 		}
 		pool.AddCert(certificate)
 	}
+	return pool, nil
 }

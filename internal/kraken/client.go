@@ -47,12 +47,6 @@ type WebSocketsToken struct {
 	Expires time.Duration
 }
 
-const (
-	// A token of Kraken's has 43 characters and lives 900 s; the bounds only sort out nonsense.
-	maxTokenLength  = 4096
-	maxTokenExpires = 24 * time.Hour
-)
-
 // GetWebSocketsToken makes a token for the private WebSocket feeds.
 //
 // A ctx that is cancelled while the request is under way leaves the request behind in the network, where the next one
@@ -62,6 +56,10 @@ func (c *Client) GetWebSocketsToken(ctx context.Context, nonce uint64) (WebSocke
 	if err != nil {
 		return WebSocketsToken{}, err
 	}
+	const ( // a token of Kraken's has 43 characters and lives 900 s; the bounds only sort out nonsense
+		maxLength  = 4096
+		maxExpires = 24 * 60 * 60 // s
+	)
 	var answer struct {
 		Token   string `json:"token"`
 		Expires int64  `json:"expires"`
@@ -69,16 +67,16 @@ func (c *Client) GetWebSocketsToken(ctx context.Context, nonce uint64) (WebSocke
 	if json.Unmarshal(said.result, &answer) != nil {
 		return WebSocketsToken{}, nonsense("its result is not a token")
 	}
-	expires := time.Duration(min(answer.Expires, int64(2*maxTokenExpires/time.Second))) * time.Second
-	switch {
-	case answer.Token == "":
+	if answer.Token == "" {
 		return WebSocketsToken{}, nonsense("it holds no token")
-	case len(answer.Token) > maxTokenLength || strings.ContainsFunc(answer.Token, notGraphic):
+	}
+	if len(answer.Token) > maxLength || strings.ContainsFunc(answer.Token, notGraphic) {
 		return WebSocketsToken{}, nonsense("its token is not one that Kraken makes")
-	case expires <= 0 || expires > maxTokenExpires:
+	}
+	if answer.Expires <= 0 || answer.Expires > maxExpires {
 		return WebSocketsToken{}, nonsense("its token's expiry is missing or out of range")
 	}
-	return WebSocketsToken{Token: answer.Token, RequestedAt: said.requestedAt, Expires: expires}, nil
+	return WebSocketsToken{Token: answer.Token, RequestedAt: said.requestedAt, Expires: time.Duration(answer.Expires) * time.Second}, nil
 }
 
 func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }

@@ -123,13 +123,32 @@ func TestAPIKeyInfoOfNonsense(t *testing.T) {
 	requireError(t, err, KindPermissionDenied, true)
 }
 
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := startRawServer(t, always(httpAnswer("200 OK", "", goodAnswer)))
+	for _, status := range []string{"300 Multiple Choices", "301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"} {
+		for name, target := range map[string]string{
+			"elsewhere": elsewhere.url + "/0/private/GetWebSocketsToken",
+			"to itself": "/0/private/GetWebSocketsToken",
+			"nowhere":   "sesame://",
+		} {
+			t.Run(status+" "+name, func(t *testing.T) {
+				server := startRawServer(t, always(httpAnswer(status, "Location: "+target+"\r\nRefresh: 0; url="+target+"\r\n", "")))
+				_, err := plainClient(t, server.url).GetWebSocketsToken(t.Context(), testNonce)
+				requireError(t, err, KindNonsense, true)
+				assert.Contains(t, err.Error(), "redirects (HTTP "+status[:3]+")")
+				assert.NotContains(t, err.Error(), target, "nothing of the answer")
+				assert.EqualValues(t, 1, server.requests.Load())
+			})
+		}
+	}
+	assert.Zero(t, elsewhere.requests.Load(), "a signed request went elsewhere")
+}
+
 // TestWhetherARequestMayHaveBeenSent: a nonce is used up, and a call counted, only where Kraken may have seen it.
 func TestWhetherARequestMayHaveBeenSent(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	distrusted := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(distrusted.Close)
-	distrusted.Config.ErrorLog = nil
+	distrusted := distrustedServer(t)
 	dropping := startRawServer(t, func(_ *rawServer, c net.Conn) { _ = c.Close() })
 	cutting := startRawServer(t, func(_ *rawServer, c net.Conn) {
 		say(c, httpAnswer("200 OK", "", goodAnswer)[:100])
@@ -209,6 +228,7 @@ func TestDeadlinesAndCancelledCalls(t *testing.T) {
 					n, client := startNetwork(t, isHTTP2, func(_ http.ResponseWriter, r *http.Request) {
 						_, _ = io.Copy(io.Discard, r.Body)
 						<-r.Context().Done()
+						panic(http.ErrAbortHandler) // without an answer
 					})
 					n.hang.Store(test.noDial)
 					ctx, cancel := test.ends(t.Context())

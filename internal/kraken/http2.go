@@ -1,7 +1,6 @@
 package kraken
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -110,14 +109,13 @@ func (c *http2Conn) cut() { _ = c.NetConn().Close() }
 
 // RoundTrip is what http.Transport calls with a request for which it has found or made this connection.
 func (c *http2Conn) RoundTrip(request *http.Request) (*http.Response, error) {
-	switch {
-	case c.take():
+	if c.take() {
 		return c.send(request)
-	case !c.taken.Load() && time.Since(c.made) < shareable:
-		return nil, errors.New("the server makes HTTP/2 connections and takes no request") // nor would it over the next one
-	default:
-		return nil, elsewhere{}
 	}
+	if !c.taken.Load() && time.Since(c.made) < shareable {
+		return nil, errors.New("the server makes HTTP/2 connections and takes no request") // nor would it over the next one
+	}
+	return nil, elsewhere{}
 }
 
 func (c *http2Conn) send(request *http.Request) (*http.Response, error) {
@@ -128,65 +126,11 @@ func (c *http2Conn) send(request *http.Request) (*http.Response, error) {
 // Read reads from the server.
 func (c *http2Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.heard.Store(int64(time.Since(c.made)))
-	}
+	c.heard.Store(int64(time.Since(c.made)))
 	if err != nil {
 		c.broken.Store(true)
 	}
 	return n, err
-}
-
-// watch pings until ctx ends, where the connection is silent. Where a ping isn't answered either, it calls lost and cuts
-// the connection.
-func (c *http2Conn) watch(ctx context.Context, lost func()) {
-	for {
-		before, left := c.heard.Load(), timeLeft(ctx)
-		if !sleep(ctx, pingTime(left/8)) {
-			return
-		}
-		if c.heard.Load() != before {
-			continue
-		}
-		c.ping(ctx, pingTime(left/4)) // leaves five eighths for a second try
-		switch {
-		case ctx.Err() != nil:
-			return
-		case c.heard.Load() == before:
-			lost()
-			c.cut()
-			return
-		}
-	}
-}
-
-// pingTime bounds the waits for and of a ping. They must be short beside request_timeout, but long beside a round trip.
-func pingTime(wait time.Duration) time.Duration {
-	return max(100*time.Millisecond, min(wait, time.Second))
-}
-
-// ping returns when a ping is answered, or after the given time. Requests that wait at the same time share one.
-func (c *http2Conn) ping(ctx context.Context, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if !c.pinging.CompareAndSwap(false, true) {
-		<-ctx.Done()
-		return
-	}
-	defer c.pinging.Store(false)
-	_ = c.client.Ping(ctx) // whether something came is for watch to see
-}
-
-// sleep reports whether ctx lasted for the time.
-func sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // elsewhere has http.Transport try another connection, by the method that it looks for.

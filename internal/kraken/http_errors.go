@@ -22,16 +22,18 @@ func nonsense(why string) *Error {
 
 // kindByStatus is what an HTTP status other than 200 says by itself.
 func kindByStatus(status int) Kind {
-	switch {
-	case status == http.StatusTooManyRequests:
+	switch status {
+	case http.StatusTooManyRequests:
 		return KindRateLimited
-	case status >= 500, status == http.StatusRequestTimeout:
+	case http.StatusRequestTimeout:
 		return KindUnavailable
-	case status == http.StatusForbidden, status == http.StatusUnavailableForLegalReasons:
+	case http.StatusForbidden, http.StatusUnavailableForLegalReasons:
 		return KindBlocked
-	default:
-		return KindNonsense
 	}
+	if status >= 500 {
+		return KindUnavailable
+	}
+	return KindNonsense
 }
 
 // statusError is the error of an answer in which Kraken itself didn't speak.
@@ -104,16 +106,15 @@ func transportError(ctx context.Context, err error, sent bool) *Error {
 		return failed
 	}
 	why := distrust(err)
-	switch {
-	case why == "":
+	if why == "" {
 		failed.Detail = connectionTrouble(err, who)
 		return failed
-	case sent:
-		failed.Detail = who + " isn't trusted: " + why
-	default:
-		failed.Detail = who + " isn't trusted, so nothing was sent: " + why
 	}
 	failed.Kind = KindUntrusted
+	failed.Detail = who + " isn't trusted: " + why
+	if !sent {
+		failed.Detail = who + " isn't trusted, so nothing was sent: " + why
+	}
 	return failed
 }
 
@@ -132,15 +133,20 @@ func distrust(err error) string {
 		return "its certificate is signed by an unknown authority"
 	case errors.As(err, &hostname):
 		return "its certificate is for another host"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate has expired or is not valid yet"
-	case errors.As(err, &invalid), errors.As(err, &verify):
+	case errors.As(err, &invalid):
+		if invalid.Reason == x509.Expired {
+			return "its certificate has expired or is not valid yet"
+		}
+		return "its certificate doesn't verify"
+	case errors.As(err, &verify):
 		return "its certificate doesn't verify"
 	case errors.As(err, &record):
 		return "it doesn't speak TLS"
-	case errors.As(err, &alert) && alert.Op == "remote error" && alert.Err.Error() != internalErrorAlert:
-		// It sent a TLS alert: it speaks no TLS from 1.2 on, say, or demands a client certificate.
-		return "it refuses the TLS connection"
+	case errors.As(err, &alert):
+		if alert.Op == "remote error" && alert.Err.Error() != internalErrorAlert {
+			// It sent a TLS alert: it speaks no TLS from 1.2 on, say, or demands a client certificate.
+			return "it refuses the TLS connection"
+		}
 	}
 	return ""
 }

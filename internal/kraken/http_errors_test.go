@@ -127,13 +127,9 @@ func TestServersWhoseTLSIsBad(t *testing.T) {
 }
 
 func TestServersThatAreNotTrustedAtAll(t *testing.T) {
-	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
-	secure.StartTLS()
-	t.Cleanup(secure.Close)
 	plain := answering(t, http.NotFound)
 	for server, want := range map[string]string{
-		secure.URL: "its certificate is signed by an unknown authority",
+		distrustedServer(t).URL:                          "its certificate is signed by an unknown authority",
 		strings.Replace(plain.URL, "http:", "https:", 1): "it doesn't speak TLS",
 	} {
 		_, err := plainClient(t, server).GetWebSocketsToken(t.Context(), testNonce)
@@ -160,10 +156,7 @@ func hangingUp(t *testing.T) string {
 func TestProxies(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	distrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
-	distrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
-	distrusted.StartTLS()
-	t.Cleanup(distrusted.Close)
+	distrusted := distrustedServer(t)
 	refusing := func(status int) string { return answering(t, saying(status, "sesame")).URL }
 	for name, test := range map[string]struct {
 		proxy string

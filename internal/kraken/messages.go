@@ -17,10 +17,10 @@ var krakenMessage = regexp.MustCompile(`^(?i:([EW])[A-Z]+): *[^ ]`)
 // the list holds what can't be a message of Kraken's.
 func sortMessages(messages []string) (failures []string, strange bool) {
 	for _, message := range messages {
-		switch parts := krakenMessage.FindStringSubmatch(message); {
-		case parts == nil:
+		parts := krakenMessage.FindStringSubmatch(message)
+		if parts == nil {
 			strange = true
-		case strings.EqualFold(parts[1], "E"):
+		} else if strings.EqualFold(parts[1], "E") {
 			failures = append(failures, message)
 		}
 	}
@@ -83,10 +83,7 @@ func kindOf(message string) Kind {
 func newAPIError(messages []string, response *http.Response, redact redactor, now time.Time) *Error {
 	failed := &Error{Kind: KindUnexpected, Sent: true, RetryAfter: retryAfter(response, now)}
 	for i, message := range messages {
-		switch kind := kindOf(message); {
-		case kind == KindLockout,
-			kind == KindRateLimited && failed.Kind != KindLockout,
-			failed.Kind == KindUnexpected:
+		if kind := kindOf(message); care(kind) > care(failed.Kind) {
 			failed.Kind = kind
 		}
 		failed.RetryAfter = max(failed.RetryAfter, throttledFor(message, now))
@@ -99,6 +96,20 @@ func newAPIError(messages []string, response *http.Response, redact redactor, no
 		failed.Kind = byStatus
 	}
 	return failed
+}
+
+// care is how much care a kind asks for beside others.
+func care(kind Kind) int {
+	switch kind {
+	case KindLockout:
+		return 3
+	case KindRateLimited:
+		return 2
+	case KindUnexpected:
+		return 0
+	default:
+		return 1
+	}
 }
 
 // throttledFor is how long "EService: Throttled: <UNIX timestamp>" asks to wait; 0 of any other message.

@@ -32,6 +32,13 @@ func TestTOTP(t *testing.T) {
 	}
 }
 
+func TestTheShortestTOTPSeed(t *testing.T) {
+	_, err := TOTP("GEZDGNBVGY3TQOJQ") // 80 bits
+	assert.NoError(t, err)
+	_, err = TOTP("GEZDGNBVGY3TQOI") // 75
+	assert.ErrorContains(t, err, "too short")
+}
+
 func TestBadTOTPSeeds(t *testing.T) {
 	for name, test := range map[string]struct{ seed, wantErr string }{
 		"empty":                {"", "is too short for an authenticator's seed (at least 16 base32 characters)"},

@@ -47,7 +47,8 @@ type Transport struct {
 func NewTransport(roots *x509.CertPool) *Transport {
 	transport := cleanhttp.DefaultPooledTransport()
 	t := &Transport{http1: transport, http2: &http2.Transport{MaxHeaderListSize: maxHeader, IdleConnTimeout: transport.IdleConnTimeout}}
-	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second, Control: setUserTimeout}
+	// A dial goes on without its request, so it needs a bound of its own.
+	dialer := &net.Dialer{Timeout: transport.TLSHandshakeTimeout, Control: setUserTimeout}
 	transport.DialContext = dialer.DialContext
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{"h2": t.adopt}
@@ -62,16 +63,35 @@ func NewTransport(roots *x509.CertPool) *Transport {
 // userTimeout is how long the system lets sent data go unacknowledged before it breaks the connection, where it can.
 const userTimeout = 2 * time.Second
 
+// maxTries bounds how often another connection is tried where one turns out to be no good before the request is written.
+const maxTries = 3
+
 // RoundTrip is http.RoundTripper's.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	for tries := 1; ; tries++ {
+		response, unsent, err := t.try(request)
+		if !unsent || tries == maxTries || request.GetBody == nil {
+			return response, err
+		}
+		again := *request
+		if again.Body, err = request.GetBody(); err != nil {
+			return nil, err
+		}
+		request = &again
+	}
+}
+
+// try sends a request over one connection. unsent says that it failed, and that another connection may do better.
+func (t *Transport) try(request *http.Request) (response *http.Response, unsent bool, err error) {
 	ctx, end := context.WithCancelCause(request.Context())
 	// The order matters: whoever tries again must not find another dead connection.
 	lost := func() {
 		t.CloseIdleConnections()
 		end(errSilent)
 	}
-	var carrier *http2Conn // nil: HTTP/1.1, or none yet
-	var halfTime timer     // runs out over a used HTTP/1.1 connection
+	var carrier *http2Conn  // nil: HTTP/1.1, or none yet
+	var written atomic.Bool // the header, at least in part
+	var halfTime timer      // runs out over a used HTTP/1.1 connection
 	done := sync.OnceFunc(func() {
 		halfTime.set(nil)
 		end(nil)
@@ -79,7 +99,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 			carrier.leave()
 		}
 	})
-	request = request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	traced := request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) {
 			var isHTTP2 bool
 			if carrier, isHTTP2 = got.Conn.(*http2Conn); isHTTP2 {
@@ -88,25 +108,25 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 				halfTime.set(time.AfterFunc(timeLeft(ctx)/2, lost))
 			}
 		},
+		WroteHeaders:         func() { written.Store(true) },
 		GotFirstResponseByte: func() { halfTime.set(nil) },
 	}))
-	response, err := t.send(request)
+	if c := t.take(request.URL); c != nil {
+		response, err = c.send(traced)
+	} else {
+		response, err = t.http1.RoundTrip(traced)
+	}
 	if err != nil {
+		// An HTTP/2 connection that is closing, or full, says so only now. While ctx lasts, the request isn't being written any more.
+		unsent = carrier != nil && !written.Load() && ctx.Err() == nil
 		if context.Cause(ctx) == errSilent {
 			err = errSilent
 		}
 		done()
-		return nil, err
+		return nil, unsent, err
 	}
 	response.Body = &body{response.Body, done}
-	return response, nil
-}
-
-func (t *Transport) send(request *http.Request) (*http.Response, error) {
-	if c := t.take(request.URL); c != nil {
-		return c.send(request)
-	}
-	return t.http1.RoundTrip(request)
+	return response, false, nil
 }
 
 // CloseIdleConnections closes the connections that carry no request, HTTP/2 ones included. Those that carry one take no

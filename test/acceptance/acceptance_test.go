@@ -16,18 +16,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 const pluginName = "vault-plugin-secrets-kraken"
 
-// What all scripts share; set by suite.Run.
+// What all tests share; set by suite.Run.
 var (
 	vaultBin     string
 	pluginDir    string
 	subscribeBin string
-	evidenceRoot string // holds a directory for each script: see evidence
 )
 
 // realPath is PATH without the commands that testscript adds, one of which is called vault.
@@ -64,7 +62,6 @@ func (s suite) Run() int {
 func prepare(dir string) error {
 	pluginDir = filepath.Join(dir, "plugins")
 	subscribeBin = filepath.Join(dir, "subscribe")
-	evidenceRoot = filepath.Join(dir, "evidence")
 
 	vaultBin = os.Getenv("VAULT_BIN")
 	if vaultBin == "" {
@@ -77,22 +74,28 @@ func prepare(dir string) error {
 		}
 		vaultBin = strings.TrimSpace(string(path))
 	}
-	for output, source := range map[string]string{
-		filepath.Join(pluginDir, pluginName): "../../cmd/" + pluginName,
-		subscribeBin:                         "../../examples/subscribe",
-	} {
-		if text, err := exec.Command("go", "build", "-o", output, source).CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w\n%s", source, err, text)
-		}
+	return errors.Join(
+		build(filepath.Join(pluginDir, pluginName), "cmd/"+pluginName),
+		build(subscribeBin, "examples/subscribe"),
+	)
+}
+
+// build builds a program of this module.
+func build(output, source string, flags ...string) error {
+	arguments := append([]string{"build", "-o", output}, flags...)
+	if text, err := exec.Command("go", append(arguments, "../../"+source)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", source, err, text)
 	}
 	return nil
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	deadline, _ := t.Deadline()
+	testscript.RunT(scriptT{t}, testscript.Params{
 		Dir:                "testdata",
 		Setup:              setUp,
 		RequireUniqueNames: true,
+		Deadline:           deadline,
 		Condition:          condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"kraken": cmdKraken,
@@ -109,62 +112,55 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-type simulator struct{}
+// scriptT is a script's testing.T, which testscript hides, so that scripts can use what other tests do.
+type scriptT struct{ *testing.T }
+
+func (t scriptT) Run(name string, run func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { run(scriptT{t}) })
+}
+
+func (t scriptT) Verbose() bool { return testing.Verbose() }
+
+// world is the key of a script's cluster among its values.
+type world struct{}
 
 // setUp starts a Kraken and a Vault server for a script, and leaves in its directory and environment what an operator
 // has at hand: a key pair, and Vault's address and a token that may do everything.
 func setUp(env *testscript.Env) error {
-	name := strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")
-	evidence := evidence(filepath.Join(evidenceRoot, name))
-	if err := os.MkdirAll(string(evidence), 0o700); err != nil {
-		return err
-	}
-	kraken, err := krakensim.Start(krakensim.Options{TLS: true})
+	c := startCluster(env.T().(scriptT).T, setup{storage: inMemory})
+	env.Values[world{}] = c
+	key, err := c.newKey()
 	if err != nil {
 		return err
 	}
-	env.Defer(kraken.Close)
-	env.Values[simulator{}] = kraken
-
-	vault, err := startVault(evidence)
-	if err != nil {
-		return err
-	}
-	env.Defer(func() {
-		if err := vault.stop(); err != nil {
-			env.T().Log("stopping Vault:", err)
-			env.T().FailNow()
-		}
-	})
-
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
 		return err
 	}
-	for key, value := range map[string]string{
+	for name, value := range map[string]string{
 		"HOME":          env.WorkDir,
-		"VAULT_ADDR":    vault.address,
-		"VAULT_TOKEN":   vault.rootToken,
+		"VAULT_ADDR":    c.servers[0].address,
+		"VAULT_TOKEN":   c.rootToken,
 		"VAULT_BIN":     vaultBin,
-		"VAULT_PID":     strconv.Itoa(vault.command.Process.Pid),
+		"VAULT_PID":     strconv.Itoa(c.servers[0].process.pid()),
 		"SUBSCRIBE_BIN": subscribeBin,
-		"EVIDENCE":      string(evidence),
+		"EVIDENCE":      string(c.evidence),
 		"EXAMPLES":      examples,
-		"KRAKEN_URL":    kraken.RESTURL(),
-		"KRAKEN_WS":     kraken.WebSocketV2URL(),
+		"KRAKEN_URL":    c.kraken.RESTURL(),
+		"KRAKEN_WS":     c.kraken.WebSocketV2URL(),
+		"API_KEY":       key.APIKey,
 	} {
-		env.Setenv(key, value)
+		env.Setenv(name, value)
 	}
-	pair, err := newPair(env.WorkDir, "", evidence)
-	if err != nil {
-		return err
-	}
-	kraken.SetKey(pair)
-	env.Setenv("API_KEY", pair.APIKey)
 	return errors.Join(
-		os.WriteFile(filepath.Join(env.WorkDir, "kraken-ca.pem"), []byte(kraken.CACertPEM()), 0o600),
-		os.WriteFile(filepath.Join(env.WorkDir, "padded-key"), []byte("\r\n\t "+pair.APIKey+" \n\n"), 0o600),
-		os.WriteFile(filepath.Join(env.WorkDir, "padded-secret"), []byte("\r\n\t "+pair.APISecret+" \n\n"), 0o600),
-		evidence.addSecret(vault.rootToken),
+		writeSecret(filepath.Join(env.WorkDir, "api-secret"), key.APISecret),
+		os.WriteFile(filepath.Join(env.WorkDir, "kraken-ca.pem"), []byte(c.kraken.CACertPEM()), 0o600),
+		os.WriteFile(filepath.Join(env.WorkDir, "padded-key"), []byte("\r\n\t "+key.APIKey+" \n\n"), 0o600),
+		os.WriteFile(filepath.Join(env.WorkDir, "padded-secret"), []byte("\r\n\t "+key.APISecret+" \n\n"), 0o600),
 	)
+}
+
+// writeSecret writes a secret to a file, with a newline at its end, as editors leave it.
+func writeSecret(file, secret string) error {
+	return os.WriteFile(file, []byte(secret+"\n"), 0o600)
 }

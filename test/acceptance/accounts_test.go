@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,23 +19,20 @@ const (
 
 // One mount bears ten thousand accounts: they are written, listed and read, and their tokens too.
 func TestManyAccounts(t *testing.T) {
-	c := newDevCluster(t, "accounts") // on disk, a write takes as long as the disk does, and tells nothing of the engine
-	c.enable(t, "")
-	client := c.nodes[0].client.Logical()
+	// On disk, a write takes as long as the disk does, and tells nothing of the engine.
+	c := startCluster(t, setup{storage: inMemory})
+	c.enable(t)
+	key := c.configure(t, "", nil)
+	client := c.servers[0].client.Logical()
 	memoryBefore := c.pluginMemory(t)
 
 	name := func(i int) string { return fmt.Sprintf("desk-%05d", i) }
-	apiKey := func(i int) string { return fmt.Sprintf("%s/%05d", c.pair.APIKey, i) }
+	apiKey := func(i int) string { return fmt.Sprintf("%s/%05d", key.APIKey, i) }
 	writing := forEach(t, accounts, func(i int) error {
-		key := c.pair // one private key does for all, but each has an API key of its own
-		key.APIKey = apiKey(i)
-		c.kraken.SetKey(key)
-		account := map[string]any{"verify": false}
-		for field, value := range c.account {
-			account[field] = value
-		}
-		account["api_key"] = key.APIKey
-		_, err := client.Write("kraken/config/"+name(i), account)
+		own := key // one private key does for all, but each has an API key of its own
+		own.APIKey = apiKey(i)
+		c.kraken.SetKey(own)
+		_, err := client.Write("kraken/config/"+name(i), c.account(own, map[string]any{"verify": false}))
 		return err
 	})
 	memoryAfter := c.pluginMemory(t)
@@ -79,20 +75,10 @@ memory of the plugin                 %5.1f MB, and %.1f kB more for each account
 func forEach(t *testing.T, count int, do func(i int) error) time.Duration {
 	t.Helper()
 	began := time.Now()
-	var next atomic.Int64
 	var group errgroup.Group
-	for range operators {
-		group.Go(func() error {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= count {
-					return nil
-				}
-				if err := do(i); err != nil {
-					return err
-				}
-			}
-		})
+	group.SetLimit(operators)
+	for i := range count {
+		group.Go(func() error { return do(i) })
 	}
 	require.NoError(t, group.Wait())
 	return time.Since(began)
@@ -104,9 +90,7 @@ func (c *cluster) pluginMemory(t *testing.T) int {
 	if !hasProc() {
 		return 0
 	}
-	running := c.nodes[0].plugins()
-	require.Len(t, running, 1)
-	size := running[0].status(residentLine)
+	size := c.servers[0].plugin(t).status(residentLine)
 	require.Positive(t, size)
 	return size << 10
 }

@@ -1,11 +1,17 @@
 package acceptance
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,85 +23,80 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cluster is one Vault server, or several that share their storage by raft, with the plugin registered, enabled and
-// configured; and a simulated Kraken, over a line that can be cut.
+// setup says what a cluster is to be.
+type setup struct {
+	storage string // inMemory or onDisk
+	servers int    // 0 is 1; more only onDisk
+	plugins string // directory of the plugins to register; "" is that with the one under test
+}
+
+// cluster is one Vault server, or several that share their storage, with the plugin registered; and a simulated Kraken,
+// over a line that can be cut.
 type cluster struct {
-	nodes     []*node
+	servers   []*server
 	unsealKey string
 	rootToken string
 	evidence  evidence
 
 	kraken  *krakensim.Server
-	line    *line
-	account map[string]any // what was written to kraken/config
-	config  map[string]any // what a read of it must therefore show
-	pair    krakensim.Key  // in it
-	loads   []tally        // so far
+	line    *krakensim.Line
+	configs map[string]map[string]any // what a read of each must show, by path
+	loads   []tally                   // so far
 }
 
-// newCluster starts so many servers with plugins from a directory.
-func newCluster(t *testing.T, name string, size int, plugins string) *cluster {
+// startCluster starts the servers and unseals them; they audit, and log at trace level. At the end of the test they are
+// stopped, and none of the secrets may have come out.
+func startCluster(t *testing.T, setup setup) *cluster {
 	t.Helper()
-	c := newKraken(t, name)
-	// Not t.TempDir: its path is too long for the plugins' sockets on some systems.
-	dir, err := os.MkdirTemp("", "vault-")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	for i := range size {
-		c.nodes = append(c.nodes, newNode(t, filepath.Join(dir, fmt.Sprintf("node%d", i+1)), plugins, c.evidence))
-	}
-	c.initialize(t)
-	return c
-}
-
-// newDevCluster starts one server that keeps everything in memory, with the plugin registered.
-func newDevCluster(t *testing.T, name string) *cluster {
-	t.Helper()
-	c := newKraken(t, name)
-	server, err := startVault(c.evidence)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, server.stop()) })
-	client, err := newClient(server.address)
-	require.NoError(t, err)
-	client.SetToken(server.rootToken)
-	require.NoError(t, c.evidence.addSecret(server.rootToken))
-	c.nodes = []*node{{
-		client: client, address: server.address, dir: t.TempDir(), evidence: c.evidence, process: &process{command: server.command},
-	}}
-	return c
-}
-
-// newKraken is a cluster that has no servers yet.
-func newKraken(t *testing.T, name string) *cluster {
-	t.Helper()
-	c := &cluster{evidence: evidence(filepath.Join(evidenceRoot, name))}
-	require.NoError(t, os.MkdirAll(string(c.evidence), 0o700))
-	t.Cleanup(func() { c.assertNoSecretLeaks(t) }) // when all servers have ended
+	c := &cluster{evidence: evidence(t.TempDir()), configs: map[string]map[string]any{}}
+	t.Cleanup(func() { c.evidence.assertNoLeaks(t) }) // when all servers have ended
 	var err error
 	c.kraken, err = krakensim.Start(krakensim.Options{TLS: true})
 	require.NoError(t, err)
 	t.Cleanup(c.kraken.Close)
-	c.line = newLine(t, strings.TrimPrefix(c.kraken.RESTURL(), "https://"))
+	c.line, err = krakensim.NewLine(c.kraken.RESTURL())
+	require.NoError(t, err)
+	t.Cleanup(c.line.Close)
+
+	// Not t.TempDir: its path is too long for the plugins' sockets on some systems.
+	dir, err := os.MkdirTemp("", "vault-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if setup.plugins == "" {
+		setup.plugins = pluginDir
+	}
+	for i := range max(1, setup.servers) {
+		c.servers = append(c.servers, startServer(t, filepath.Join(dir, fmt.Sprintf("server%d", i+1)), setup, c.evidence))
+	}
+	t.Cleanup(func() {
+		for _, s := range c.servers {
+			assert.NoError(t, c.evidence.addProcesses(s.process.pid()))
+		}
+	})
+	c.initialize(t)
+	plugins, err := filepath.Glob(filepath.Join(setup.plugins, pluginName+"*"))
+	require.NoError(t, err)
+	for _, plugin := range plugins {
+		c.register(t, plugin)
+	}
 	return c
 }
 
 // initialize makes the first server's storage, and lets the others join it.
 func (c *cluster) initialize(t *testing.T) {
 	t.Helper()
-	first := c.nodes[0]
+	first := c.servers[0]
 	made, err := first.client.Sys().Init(&api.InitRequest{SecretShares: 1, SecretThreshold: 1})
 	require.NoError(t, err)
 	c.unsealKey, c.rootToken = made.KeysB64[0], made.RootToken
-	for _, secret := range []string{c.unsealKey, c.rootToken} {
-		require.NoError(t, c.evidence.addSecret(secret))
-	}
-	for i, n := range c.nodes {
+	require.NoError(t, errors.Join(c.evidence.addSecret(c.unsealKey), c.evidence.addSecret(c.rootToken)))
+	for i, s := range c.servers {
 		if i > 0 {
-			_, err := n.client.Sys().RaftJoin(&api.RaftJoinRequest{LeaderAPIAddr: first.address})
+			_, err := s.client.Sys().RaftJoin(&api.RaftJoinRequest{LeaderAPIAddr: first.address})
 			require.NoError(t, err)
 		}
-		n.unseal(t, c.unsealKey)
-		n.client.SetToken(c.rootToken)
+		s.unseal(t, c.unsealKey)
+		s.client.SetToken(c.rootToken)
 		if i == 0 {
 			waitUntil(t, "the first server is active", func() error {
 				return first.client.Sys().EnableAuditWithOptions("file", &api.EnableAuditOptions{
@@ -106,74 +107,128 @@ func (c *cluster) initialize(t *testing.T) {
 	}
 }
 
-// register registers a plugin binary as the README has it.
-func (c *cluster) register(t *testing.T, path string) (version string) {
+// register registers a plugin as the README has it.
+func (c *cluster) register(t *testing.T, plugin string) {
 	t.Helper()
-	binary, err := os.ReadFile(path)
+	binary, err := os.ReadFile(plugin)
 	require.NoError(t, err)
-	printed, err := exec.Command(path, "-version").Output()
+	version, err := exec.Command(plugin, "-version").Output()
 	require.NoError(t, err)
-	version = strings.TrimSpace(string(printed))
 	sum := sha256.Sum256(binary)
-	c.leader(t).run(t, "plugin", "register", "-sha256="+hex.EncodeToString(sum[:]), "-version="+version,
-		"-command="+filepath.Base(path), "secret", pluginName)
-	return version
+	c.leader(t).run(t, "plugin", "register", "-sha256="+hex.EncodeToString(sum[:]),
+		"-version="+strings.TrimSpace(string(version)), "-command="+filepath.Base(plugin), "secret", pluginName)
 }
 
-// enable enables a version of the engine ("": the only one) and stores a key pair.
-func (c *cluster) enable(t *testing.T, version string) {
+// enable enables the engine.
+func (c *cluster) enable(t *testing.T, flags ...string) {
 	t.Helper()
-	n := c.leader(t)
-	n.run(t, "secrets", "enable", "-path=kraken", "-plugin-version="+version, pluginName)
-	pair, err := newPair(t.TempDir(), "", c.evidence)
-	require.NoError(t, err)
-	c.kraken.SetKey(pair)
-	c.pair = pair
-	c.account = map[string]any{
-		"api_key": pair.APIKey, "api_secret": pair.APISecret, "api_url": c.line.url, "ca_cert": c.kraken.CACertPEM(),
+	c.leader(t).run(t, append(append([]string{"secrets", "enable", "-path=kraken"}, flags...), pluginName)...)
+}
+
+// newKey makes a key pair at Kraken.
+func (c *cluster) newKey(traits ...string) (krakensim.Key, error) {
+	random := make([]byte, 42+64+20)
+	_, _ = rand.Read(random) // never fails
+	key := krakensim.Key{
+		APIKey:    base64.StdEncoding.EncodeToString(random[:42]),
+		APISecret: base64.StdEncoding.EncodeToString(random[42:106]),
+	}
+	seed := base32.StdEncoding.EncodeToString(random[106:])
+	for _, trait := range traits {
+		switch trait {
+		case "password":
+			key.OTPPassword = "Password " + seed
+		case "totp":
+			key.TOTPSecret = seed
+		case "starter":
+			key.Tier = krakensim.TierStarter
+		case "no-permission":
+			key.Permissions = []string{krakensim.PermissionQueryFunds}
+		default:
+			return key, fmt.Errorf("unknown trait %q", trait)
+		}
+	}
+	c.kraken.SetKey(key)
+	return key, errors.Join(
+		c.evidence.addSecret(key.APISecret), c.evidence.addSecret(key.OTPPassword), c.evidence.addSecret(key.TOTPSecret))
+}
+
+// account is what is written to a config: a key pair, what suits these tests, and the fields given.
+func (c *cluster) account(key krakensim.Key, fields map[string]any) map[string]any {
+	account := map[string]any{
+		"api_key": key.APIKey, "api_secret": key.APISecret, "otp_password": key.OTPPassword,
+		"api_url": c.line.URL(), "ca_cert": c.kraken.CACertPEM(),
 		// Kraken's limits would let through a read every three seconds, and most of what happens here would be a 429.
 		"tier": "none",
 		// Long enough for the slowest machine: a read that takes its time isn't refused.
 		"request_timeout": "60s",
 	}
-	written, err := n.client.Logical().Write("kraken/config", c.account)
-	require.NoError(t, err)
-	c.config = written.Data
-	require.NoError(t, c.evidence.addProcesses(fmt.Sprint(n.process.command.Process.Pid)))
+	maps.Copy(account, fields)
+	return account
 }
 
-// set changes a field of the config, without asking Kraken.
+// configure stores a new key pair in an account; "" is the default one.
+func (c *cluster) configure(t *testing.T, name string, fields map[string]any) krakensim.Key {
+	t.Helper()
+	key, err := c.newKey("password")
+	require.NoError(t, err)
+	c.write(t, name, c.account(key, fields))
+	return key
+}
+
+// set changes a field of the default account's config, without asking Kraken.
 func (c *cluster) set(t *testing.T, field string, value any) {
 	t.Helper()
-	written, err := c.leader(t).client.Logical().Write("kraken/config", map[string]any{field: value, "verify": false})
+	c.write(t, "", map[string]any{field: value, "verify": false})
+}
+
+func (c *cluster) write(t *testing.T, name string, fields map[string]any) {
+	t.Helper()
+	path := path.Join("kraken/config", name)
+	written, err := c.leader(t).client.Logical().Write(path, fields)
 	require.NoError(t, err)
-	c.config = written.Data
+	c.configs[path] = written.Data
 }
 
 // leader waits until there is an active server, and returns it.
-func (c *cluster) leader(t *testing.T) *node {
+func (c *cluster) leader(t *testing.T) *server {
 	t.Helper()
-	var active *node
+	var active *server
 	waitUntil(t, "a server is active", func() error {
-		for _, n := range c.nodes {
-			if health, err := n.client.Sys().Health(); err == nil && health.Initialized && !health.Sealed && !health.Standby {
-				active = n
+		for _, s := range c.servers {
+			if health, err := s.client.Sys().Health(); err == nil && health.Initialized && !health.Sealed && !health.Standby {
+				active = s
 				return nil
 			}
 		}
-		return fmt.Errorf("none of %d is", len(c.nodes))
+		return fmt.Errorf("none of %d is", len(c.servers))
 	})
 	return active
 }
 
-// assertIntact checks what must hold after whatever has happened: the config is as it was written, and Kraken saw
+// waitForVoters waits until every server has a vote, so that one of them may die.
+func (c *cluster) waitForVoters(t *testing.T) {
+	t.Helper()
+	sys := c.leader(t).client.Sys()
+	waitUntil(t, "all servers have a vote", func() error {
+		state, err := sys.RaftAutopilotState()
+		if err == nil && (!state.Healthy || len(state.Voters) != len(c.servers)) {
+			err = fmt.Errorf("healthy: %v, voters: %s", state.Healthy, state.Voters)
+		}
+		return err
+	})
+}
+
+// assertIntact checks what must hold after whatever has happened: the configs are as they were written, and Kraken saw
 // growing nonces only, of which it found no more than invalid below one that had been used elsewhere. It returns how many
 // requests Kraken saw.
 func (c *cluster) assertIntact(t *testing.T, invalid int) int {
 	t.Helper()
-	read, err := c.leader(t).client.Logical().Read("kraken/config")
-	if assert.NoError(t, err) && assert.NotNil(t, read, "the config is lost") {
-		assert.Equal(t, c.config, read.Data, "the config has changed")
+	for path, config := range c.configs {
+		read, err := c.leader(t).client.Logical().Read(path)
+		if assert.NoError(t, err) && assert.NotNil(t, read, "%s is lost", path) {
+			assert.Equal(t, config, read.Data, "%s has changed", path)
+		}
 	}
 	calls := c.kraken.Calls()
 	for i, call := range calls {
@@ -186,43 +241,4 @@ func (c *cluster) assertIntact(t *testing.T, invalid int) int {
 	}
 	assert.GreaterOrEqual(t, invalid, 0, "Kraken refused nonces")
 	return len(calls)
-}
-
-// assertNoSecretLeaks looks for the secrets in what the servers and plugins logged and audited.
-func (c *cluster) assertNoSecretLeaks(t *testing.T) {
-	t.Helper()
-	secrets, err := c.evidence.lines(secretsFile)
-	require.NoError(t, err)
-	tokens, err := c.evidence.lines(tokensFile)
-	require.NoError(t, err)
-	for _, file := range []string{printedLog, vaultLog, auditLog, processesLog} {
-		text, err := os.ReadFile(c.evidence.file(file))
-		if file == processesLog && !hasProc() {
-			continue
-		}
-		if !assert.NoError(t, err) {
-			continue
-		}
-		if file == vaultLog {
-			text = rootTokenLine.ReplaceAll(text, nil) // Vault's own, in dev mode
-		}
-		for _, secret := range append(secrets, tokens...) {
-			if form := leak(text, secret); form != "" {
-				t.Errorf("%s holds a secret, %s: …%s…", file, form, around(text, secret))
-			}
-		}
-	}
-}
-
-// waitForVoters waits until every server has a vote, so that one of them may die.
-func (c *cluster) waitForVoters(t *testing.T) {
-	t.Helper()
-	sys := c.leader(t).client.Sys()
-	waitUntil(t, "all servers have a vote", func() error {
-		state, err := sys.RaftAutopilotState()
-		if err == nil && (!state.Healthy || len(state.Voters) != len(c.nodes)) {
-			err = fmt.Errorf("healthy: %v, voters: %s", state.Healthy, state.Voters)
-		}
-		return err
-	})
 }

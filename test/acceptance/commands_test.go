@@ -1,13 +1,15 @@
 package acceptance
 
 import (
-	"crypto/rand"
-	"encoding/base32"
-	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
 	"os"
-	"path/filepath"
+	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -33,14 +35,18 @@ func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: kraken COMMAND [ARGUMENT...]")
 	}
-	kraken := ts.Value(simulator{}).(*krakensim.Server)
+	c := ts.Value(world{}).(*cluster)
+	kraken := c.kraken
 	command, args := args[0], args[1:]
 	switch {
 	case command == "new-key" && len(args) > 0:
-		pair, err := newPair(ts.MkAbs("."), args[0]+"-", evidence(ts.Getenv("EVIDENCE")), args[1:]...)
+		key, err := c.newKey(args[1:]...)
 		ts.Check(err)
-		kraken.SetKey(pair)
-		ts.Setenv(strings.ToUpper(args[0])+"_KEY", pair.APIKey)
+		ts.Setenv(strings.ToUpper(args[0])+"_KEY", key.APIKey)
+		ts.Check(writeSecret(ts.MkAbs(args[0]+"-secret"), key.APISecret))
+		if factor := key.OTPPassword + key.TOTPSecret; factor != "" {
+			ts.Check(writeSecret(ts.MkAbs(args[0]+"-factor"), factor))
+		}
 	case command == "remove-key" && len(args) == 1:
 		kraken.RemoveKey(args[0])
 	case command == "misbehave" && len(args) > 0:
@@ -67,51 +73,6 @@ func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("kraken: bad command or arguments: %s %q", command, args)
 	}
-}
-
-// newPair makes a key pair and writes what is secret of it to files that begin with prefix.
-func newPair(dir, prefix string, evidence evidence, traits ...string) (krakensim.Key, error) {
-	random := make([]byte, 42+64+20)
-	_, _ = rand.Read(random) // never fails
-	key := krakensim.Key{
-		APIKey:    base64.StdEncoding.EncodeToString(random[:42]),
-		APISecret: base64.StdEncoding.EncodeToString(random[42:106]),
-	}
-	seed := base32.StdEncoding.EncodeToString(random[106:])
-	factor := ""
-	for _, trait := range traits {
-		switch trait {
-		case "password":
-			key.OTPPassword = "Password " + seed
-			factor = key.OTPPassword
-		case "totp":
-			key.TOTPSecret = seed
-			factor = key.TOTPSecret
-		case "starter":
-			key.Tier = krakensim.TierStarter
-		case "no-permission":
-			key.Permissions = []string{krakensim.PermissionQueryFunds}
-		default:
-			return key, fmt.Errorf("unknown trait %q", trait)
-		}
-	}
-	files := map[string]string{"secret": key.APISecret, "factor": factor}
-	if prefix == "" {
-		files = map[string]string{"api-secret": key.APISecret}
-	}
-	for name, content := range files {
-		if content == "" {
-			continue
-		}
-		if err := evidence.addSecret(content); err != nil {
-			return key, err
-		}
-		// With a newline at its end, as editors leave it.
-		if err := os.WriteFile(filepath.Join(dir, prefix+name), []byte(content+"\n"), 0o600); err != nil {
-			return key, err
-		}
-	}
-	return key, nil
 }
 
 func parseFault(parts []string) (krakensim.Fault, error) {
@@ -162,4 +123,187 @@ func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 	count, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Repeat(args[1], count)), 0o600))
+}
+
+// cmdForbidden runs a vault command that Vault must refuse for want of a policy, which is another thing than failing:
+//
+//	forbidden vault read kraken/config
+func cmdForbidden(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || args[0] != "vault" {
+		ts.Fatalf("usage: forbidden vault COMMAND [ARGUMENT...]")
+	}
+	err := ts.Exec(args[0], args[1:]...)
+	answer := ts.ReadFile("stderr")
+	if err == nil || !strings.Contains(answer, "Code: 403") || !strings.Contains(answer, "permission denied") {
+		ts.Fatalf("this isn't how Vault forbids: %v\n%s%s", err, ts.ReadFile("stdout"), answer)
+	}
+}
+
+// cmdHTTP asks Vault for a path as it stands, with $VAULT_TOKEN; the vault command would clean the path first. The
+// answer's body is in the file http-answer.
+//
+//	http METHOD PATH CODE
+func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: http METHOD PATH CODE")
+	}
+	request, err := http.NewRequest(args[0], ts.Getenv("VAULT_ADDR")+args[1], nil)
+	ts.Check(err)
+	request.Header.Set("X-Vault-Token", ts.Getenv("VAULT_TOKEN"))
+	client := &http.Client{
+		Timeout:       time.Minute,
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("http-answer"), body, 0o600))
+	if strconv.Itoa(response.StatusCode) != args[2] {
+		ts.Fatalf("the answer is %s, not %s:\n%s", response.Status, args[2], body)
+	}
+}
+
+// cmdAwait runs a program again and again until it succeeds:
+//
+//	await PROGRAM [ARGUMENT...]
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: await PROGRAM [ARGUMENT...]")
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not within %s: %v", patience, err)
+		}
+	}
+}
+
+// cmdRenewals looks at a file, as often as an application could, until another token has been put into it COUNT times.
+// Whenever it looks, there is a whole answer in the file with a token that is good for MINIMUM at least.
+//
+//	renewals COUNT MINIMUM FILE
+func cmdRenewals(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: renewals COUNT MINIMUM FILE")
+	}
+	count, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	minimum, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	evidence := ts.Value(world{}).(*cluster).evidence
+
+	latest, seen, looks, shortest := "", 0, 0, time.Hour
+	for deadline := time.Now().Add(patience); seen <= count; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%d tokens within %s, not %d", seen, patience, count+1)
+		}
+		text, err := os.ReadFile(ts.MkAbs(args[2]))
+		if errors.Is(err, fs.ErrNotExist) && seen == 0 {
+			continue // not yet rendered for the first time
+		}
+		ts.Check(err)
+		var answer struct {
+			Data struct {
+				Token     string
+				ExpiresAt time.Time `json:"expires_at"`
+			}
+		}
+		ts.Check(json.Unmarshal(text, &answer))
+		looks++
+		left := time.Until(answer.Data.ExpiresAt)
+		if shortest = min(shortest, left); left < minimum || answer.Data.Token == "" {
+			ts.Fatalf("the token in %s is good for %s only", args[2], left)
+		}
+		if answer.Data.Token != latest {
+			latest = answer.Data.Token
+			seen++
+			ts.Check(evidence.addSecret(latest))
+		}
+	}
+	ts.Logf("renewals: %d; looks: %d, each at a token good for %s or more", count, looks, shortest.Round(time.Second))
+}
+
+// cmdFollow does what a document says, so that the document is right: it runs the shell commands that stand under its
+// headings in bash, which stops at the first that fails. What they print is there for stdout and stderr.
+//
+//	follow docs/FILE.md HEADING...
+func cmdFollow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: follow FILE HEADING...")
+	}
+	text, err := os.ReadFile("../../" + args[0])
+	ts.Check(err)
+	var commands strings.Builder
+	for _, heading := range args[1:] {
+		section, err := shellCommands(string(text), heading)
+		ts.Check(err)
+		commands.WriteString(section)
+	}
+	if err := ts.Exec("bash", "-euo", "pipefail", "-c", commands.String()); err != nil {
+		ts.Fatalf("%s: %v\n%s\n%s", args[0], err, commands.String(), ts.ReadFile("stderr"))
+	}
+}
+
+// shellBlock is a block of shell commands in Markdown.
+var shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$")
+
+// shellCommands returns the shell commands between a heading of a Markdown text and the next one.
+func shellCommands(text, heading string) (string, error) {
+	_, section, found := strings.Cut(text, "\n## "+heading+"\n")
+	if !found {
+		return "", fmt.Errorf("there is no heading %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	var commands strings.Builder
+	for _, block := range shellBlock.FindAllStringSubmatch(section, -1) {
+		commands.WriteString(block[1])
+	}
+	if commands.Len() == 0 {
+		return "", fmt.Errorf("there are no shell commands under %q", heading)
+	}
+	return commands.String(), nil
+}
+
+// condition is what the scripts can ask for beyond testscript's own conditions:
+//
+//	[node]  Node.js 20.19 or later, which the packages of testdata/clients need, and npm
+func condition(name string) (bool, error) {
+	if name != "node" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	version, err := exec.Command("node", "--version").Output()
+	if err != nil {
+		return false, nil
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(version), "v%d.%d", &major, &minor); err != nil {
+		return false, fmt.Errorf("node --version: %w", err)
+	}
+	_, err = exec.LookPath("npm")
+	return err == nil && (major > 20 || major == 20 && minor >= 19), nil
+}
+
+// cmdNpmCI puts the packages of testdata/clients, and the programs that use them, into the script's directory:
+//
+//	npm-ci
+func cmdNpmCI(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: npm-ci")
+	}
+	find := exec.Command("../../scripts/npm")
+	find.Env = append(os.Environ(), "PATH="+realPath)
+	var complaints strings.Builder
+	find.Stderr = &complaints
+	modules, err := find.Output()
+	if err != nil {
+		ts.Fatalf("scripts/npm: %v\n%s", err, complaints.String())
+	}
+	ts.Check(os.Symlink(strings.TrimSpace(string(modules)), ts.MkAbs("node_modules")))
+	ts.Check(os.CopyFS(ts.MkAbs("."), os.DirFS("testdata/clients")))
 }

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -58,52 +57,33 @@ func TestDemoWithHalfAPair(t *testing.T) {
 
 // runDemo runs a script with its temporary files in dir, and presses Ctrl-C once it has printed until ("": never).
 func runDemo(t *testing.T, dir, script, until string) (string, error) {
-	var printed lockedBuffer
+	t.Helper()
+	output, err := os.Create(filepath.Join(t.TempDir(), "printed"))
+	require.NoError(t, err)
+	defer output.Close()
 	command := exec.Command("../../scripts/" + script)
 	command.Env = append(os.Environ(), "PATH="+realPath, "TMPDIR="+dir)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Stdout, command.Stderr = &printed, &printed
-	require.NoError(t, command.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	command.Stdout, command.Stderr = output, output
+	running, err := startProcess(command)
+	require.NoError(t, err)
+	t.Cleanup(running.kill)
 
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	timeout := time.After(demoTimeout)
-	for {
-		select {
-		case err := <-ended:
-			return printed.String(), err
-		case <-tick.C:
-			if until != "" && strings.Contains(printed.String(), until) {
-				until = ""
-				time.Sleep(200 * time.Millisecond)                                     // for a line more of the script
-				require.NoError(t, syscall.Kill(-command.Process.Pid, syscall.SIGINT)) // as a terminal does
-			}
-		case <-timeout:
-			_ = syscall.Kill(-command.Process.Pid, syscall.SIGTERM)
-			<-ended
-			t.Fatalf("no end after %s:\n%s", demoTimeout, printed.String())
-		}
+	printed := func() string {
+		text, err := os.ReadFile(output.Name())
+		require.NoError(t, err)
+		return string(text)
 	}
-}
-
-// lockedBuffer can be read while it is written to.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(text []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(text)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
+	if until != "" {
+		deadline := time.Now().Add(demoTimeout)
+		for !strings.Contains(printed(), until) && !running.hasEnded() {
+			require.True(t, time.Now().Before(deadline), "not printed within %s: %s\n%s", demoTimeout, until, printed())
+			time.Sleep(50 * time.Millisecond)
+		}
+		time.Sleep(200 * time.Millisecond)               // for a line more of the script
+		_ = syscall.Kill(-running.pid(), syscall.SIGINT) // as a terminal does
+	}
+	err = running.wait(demoTimeout)
+	return printed(), err
 }
 
 // assertNothingLeft looks for files in a script's temporary directory, and for processes that were started from it.

@@ -3,7 +3,6 @@ package acceptance
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -15,8 +14,9 @@ import (
 // Whatever ends, and whatever Kraken does: the config stays, the nonce grows, a refusal has the right code, and reads
 // work again when it is over.
 func TestFaults(t *testing.T) {
-	c := newCluster(t, "faults", 1, pluginDir)
-	c.enable(t, c.register(t, filepath.Join(pluginDir, pluginName)))
+	c := startCluster(t, setup{storage: onDisk})
+	c.enable(t)
+	c.configure(t, "", nil)
 	c.killPlugin(t)
 	c.sealVault(t)
 	c.restartVault(t)
@@ -35,14 +35,7 @@ func (c *cluster) killPlugin(t *testing.T) {
 	// A read that is under way ends with the plugin: Vault answers 500, "rpc error: code = Unavailable desc = … EOF".
 	c.underLoad(t, "the plugin is killed -9, 20 times", []string{"500"}, func(load *load) {
 		for killed := 0; killed < pluginKills; killed++ {
-			var running []procDir
-			waitUntil(t, "one process of the plugin runs", func() error {
-				if running = c.nodes[0].plugins(); len(running) != 1 {
-					return fmt.Errorf("processes: %v", running)
-				}
-				return nil
-			})
-			require.NoError(t, syscall.Kill(running[0].pid(), syscall.SIGKILL))
+			require.NoError(t, syscall.Kill(c.servers[0].plugin(t).pid(), syscall.SIGKILL))
 			load.wait(answered, time.Now())
 		}
 	})
@@ -50,33 +43,33 @@ func (c *cluster) killPlugin(t *testing.T) {
 
 func (c *cluster) sealVault(t *testing.T) {
 	c.underLoad(t, "Vault is sealed and unsealed", []string{"500", "503"}, func(load *load) {
-		require.NoError(t, c.nodes[0].client.Sys().Seal())
+		require.NoError(t, c.servers[0].client.Sys().Seal())
 		load.wait("503", time.Now())
-		c.nodes[0].unseal(t, c.unsealKey)
+		c.servers[0].unseal(t, c.unsealKey)
 	})
 }
 
 func (c *cluster) restartVault(t *testing.T) {
 	refusals := []string{"500", "503", noConnection}
 	c.underLoad(t, "Vault is stopped (SIGTERM) and started", refusals, func(load *load) {
-		c.nodes[0].stop(t)
+		require.NoError(t, c.servers[0].stop())
 		load.wait(noConnection, time.Now())
-		require.NoError(t, c.nodes[0].start())
-		c.nodes[0].unseal(t, c.unsealKey)
+		require.NoError(t, c.servers[0].start())
+		c.servers[0].unseal(t, c.unsealKey)
 	})
 	c.underLoad(t, "Vault is killed -9, not the plugin, and started", refusals, func(load *load) {
 		// A plugin without its Vault may stay, as all of HashiCorp's do: it notices when it next logs something. Nobody can
 		// ask it for anything any more, and it makes no calls of its own.
-		c.nodes[0].killAlone(t)
+		c.servers[0].killAlone(t)
 		load.wait(noConnection, time.Now())
-		require.NoError(t, c.nodes[0].start())
-		c.nodes[0].unseal(t, c.unsealKey)
+		require.NoError(t, c.servers[0].start())
+		c.servers[0].unseal(t, c.unsealKey)
 	})
 	c.underLoad(t, "Vault and plugin are killed -9, and started", refusals, func(load *load) {
-		c.nodes[0].kill()
+		c.servers[0].kill()
 		load.wait(noConnection, time.Now())
-		require.NoError(t, c.nodes[0].start())
-		c.nodes[0].unseal(t, c.unsealKey)
+		require.NoError(t, c.servers[0].start())
+		c.servers[0].unseal(t, c.unsealKey)
 	})
 }
 
@@ -84,16 +77,17 @@ func (c *cluster) restartVault(t *testing.T) {
 func (c *cluster) troubleKraken(t *testing.T) {
 	c.set(t, "request_timeout", "3s")
 	c.underLoad(t, "Kraken is down", []string{"503"}, func(load *load) {
-		c.line.cut()
+		c.line.Cut()
 		load.wait("503", time.Now())
-		require.NoError(t, c.line.mend())
+		require.NoError(t, c.line.Mend())
 	})
+	c.underLoad(t, "connections die without a word, new ones work", nil, func(*load) { c.line.Swallow() })
 	for _, trouble := range []struct {
 		name     string
 		fault    krakensim.Fault
 		refusals []string // the first is waited for
 	}{
-		{"Kraken gives no answer", krakensim.Fault{Hang: true}, []string{"504", tooLate}},
+		{"Kraken gives no answer", krakensim.Fault{Hang: true}, []string{"504", "503", tooLate}},
 		// One at a time, not all readers get their turn within request_timeout.
 		{"Kraken takes 1 s for each answer", krakensim.Fault{Latency: time.Second}, []string{"429", tooLate, "504"}},
 		{"Kraken is down for maintenance", krakensim.Fault{Errors: []string{"EService:Unavailable"}}, []string{"503"}},
@@ -111,11 +105,11 @@ func (c *cluster) troubleKraken(t *testing.T) {
 	}
 	c.underLoad(t, "Kraken has had too many calls", []string{"429"}, func(load *load) {
 		c.kraken.Misbehave(krakensim.Fault{
-			Errors: []string{"EAPI:Rate limit exceeded"}, Header: http.Header{"Retry-After": {"600"}}, Times: 1,
+			Errors: []string{"EAPI:Rate limit exceeded"}, Header: http.Header{"Retry-After": {"20"}}, Times: 1,
 		})
 		load.wait("429", time.Now())
-		c.set(t, "request_timeout", "60s") // a write of the config forgets the ten minutes
 	})
+	c.set(t, "request_timeout", "60s")
 	// Of these no reader hears: Kraken used up the nonce and made a token, nobody got it, and the engine asks again.
 	for name, fault := range map[string]krakensim.Fault{
 		"20 answers of Kraken's are lost on the way": {Process: true, Drop: true, Times: 20},

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,8 +13,9 @@ import (
 // Three servers, whose leader dies three times while all are read from, standbys too, which forward: another one takes
 // over, and goes on with the nonce.
 func TestHighAvailability(t *testing.T) {
-	c := newCluster(t, "high-availability", 3, pluginDir)
-	c.enable(t, c.register(t, filepath.Join(pluginDir, pluginName)))
+	c := startCluster(t, setup{storage: onDisk, servers: 3})
+	c.enable(t)
+	key := c.configure(t, "", nil)
 
 	var gaps []string
 	for i, title := range []string{"the leader is killed -9", "the leader, its clock 30 s ahead, is killed", "the leader is killed again"} {
@@ -27,7 +27,7 @@ func TestHighAvailability(t *testing.T) {
 			leader.kill()
 			killed := time.Now()
 			if i == 1 {
-				c.kraken.SetLastNonce(c.pair.APIKey, uint64(time.Now().Add(30*time.Second).UnixNano()))
+				c.kraken.SetLastNonce(key.APIKey, uint64(time.Now().Add(30*time.Second).UnixNano()))
 			}
 			load.wait(answered, killed)
 			gaps = append(gaps, fmt.Sprintf("%.1f s", load.first(answered, killed).Sub(killed).Seconds()))

@@ -46,11 +46,22 @@ func outcome(err error) string {
 	}
 }
 
-// tally counts the reads of one load by their outcome.
+// tally counts requests by their outcome.
 type tally struct {
 	name     string
 	outcomes map[string]int
 	examples map[string]string // an error for each outcome
+}
+
+func newTally(name string) tally {
+	return tally{name: name, outcomes: map[string]int{}, examples: map[string]string{}}
+}
+
+func (c tally) note(outcome string, err error) {
+	c.outcomes[outcome]++
+	if err != nil {
+		c.examples[outcome] = err.Error()
+	}
 }
 
 func (c tally) tried() (sum int) {
@@ -60,18 +71,31 @@ func (c tally) tried() (sum int) {
 	return sum
 }
 
+// refused tells how many requests had which outcome other than answered.
+func (c tally) refused() string {
+	var refused []string
+	for _, outcome := range slices.Sorted(maps.Keys(c.outcomes)) {
+		if outcome != answered {
+			refused = append(refused, fmt.Sprintf("%s: %d", outcome, c.outcomes[outcome]))
+		}
+	}
+	return strings.Join(refused, ", ")
+}
+
+// assertOutcomes checks that no request was refused but with one of the outcomes given.
+func (c tally) assertOutcomes(t *testing.T, outcomes ...string) {
+	t.Helper()
+	for outcome, example := range c.examples {
+		assert.Contains(t, outcomes, outcome, "%s: one was refused with %s", c.name, example)
+	}
+}
+
 // table is the figures of some loads, a line for each.
 func table(tallies []tally) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "\n%-46s %6s %8s  %s", "reads while", "tried", "answered", "refused")
 	for _, c := range tallies {
-		var refused []string
-		for _, outcome := range slices.Sorted(maps.Keys(c.outcomes)) {
-			if outcome != answered {
-				refused = append(refused, fmt.Sprintf("%s: %d", outcome, c.outcomes[outcome]))
-			}
-		}
-		fmt.Fprintf(&text, "\n%-46s %6d %8d  %s", c.name, c.tried(), c.outcomes[answered], strings.Join(refused, ", "))
+		fmt.Fprintf(&text, "\n%-46s %6d %8d  %s", c.name, c.tried(), c.outcomes[answered], c.refused())
 	}
 	return text.String()
 }
@@ -105,17 +129,12 @@ func (l *load) heal(end func()) {
 // are answered again, checks that no read was refused but with the outcomes given. All reads begin and end within it.
 func (c *cluster) underLoad(t *testing.T, name string, outcomes []string, do func(*load)) {
 	t.Helper()
-	l := &load{
-		t:       t,
-		tally:   tally{name: name, outcomes: map[string]int{}, examples: map[string]string{}},
-		reads:   map[string][]span{},
-		stopped: make(chan struct{}),
-	}
+	l := &load{t: t, tally: newTally(name), reads: map[string][]span{}, stopped: make(chan struct{})}
 	var group sync.WaitGroup
 	stop := sync.OnceFunc(func() { close(l.stopped); group.Wait() })
 	defer stop()
 	for i := range readers {
-		client := c.nodes[i%len(c.nodes)].client
+		client := c.servers[i%len(c.servers)].client
 		group.Go(func() { l.read(client, c.evidence) })
 	}
 	began := time.Now()
@@ -125,9 +144,7 @@ func (c *cluster) underLoad(t *testing.T, name string, outcomes []string, do fun
 	stop()
 
 	c.loads = append(c.loads, l.tally)
-	for outcome, example := range l.tally.examples {
-		assert.Contains(t, outcomes, outcome, "%s: a read was refused with %s", name, example)
-	}
+	l.tally.assertOutcomes(t, outcomes...)
 }
 
 // read is one reader.
@@ -140,7 +157,7 @@ func (l *load) read(client *api.Client, evidence evidence) {
 		}
 		l.note(began, err)
 		if first && err == nil {
-			_ = evidence.addLine(tokensFile, secret.Data["token"].(string)) // a few are enough to look for
+			_ = evidence.addSecret(secret.Data["token"].(string)) // a few are enough to look for
 		}
 		select {
 		case <-l.stopped:
@@ -157,17 +174,14 @@ func (l *load) note(began time.Time, err error) {
 	if outcome == "429" && began.Before(l.healed) {
 		outcome = tooLate
 	}
-	l.tally.outcomes[outcome]++
+	l.tally.note(outcome, err)
 	l.reads[outcome] = append(l.reads[outcome], span{began, time.Now()})
-	if err != nil {
-		l.tally.examples[outcome] = err.Error()
-	}
 }
 
 // wait waits until as many reads as there are readers have begun after since and had an outcome.
 func (l *load) wait(outcome string, since time.Time) {
 	l.t.Helper()
-	for deadline := time.Now().Add(nodeTimeout); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		l.mu.Lock()
 		count, examples := 0, maps.Clone(l.tally.examples)
 		for _, read := range l.reads[outcome] {
@@ -180,7 +194,7 @@ func (l *load) wait(outcome string, since time.Time) {
 			return
 		}
 		require.True(l.t, time.Now().Before(deadline), "%s: %d reads were %s within %s; refusals so far: %q",
-			l.tally.name, count, outcome, nodeTimeout, examples)
+			l.tally.name, count, outcome, patience, examples)
 	}
 }
 

@@ -2,17 +2,12 @@ package acceptance
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"os"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/hashicorp/vault/api"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,34 +39,26 @@ func TestSoak(t *testing.T) {
 		t.Skip("needs /proc")
 	}
 	duration := soakTime(t)
-	m := startMounted(t)
-	accounts := []string{"cached", "uncached", "changing", "going"}
-	pairs := map[string]krakensim.Key{}
-	fields := map[string]map[string]any{
-		"cached": {"cache_ttl": "2s"}, "uncached": {}, "changing": {"cache_ttl": "5s"}, "going": {"cache_ttl": "1m"},
+	c := startCluster(t, setup{storage: inMemory})
+	c.enable(t)
+	client := c.servers[0].client.Logical()
+	names := []string{"cached", "uncached", "changing", "going"}
+	keys := map[string]krakensim.Key{}
+	for i, cacheTTL := range []string{"2s", "0", "5s", "1m"} {
+		keys[names[i]] = c.configure(t, names[i], map[string]any{"cache_ttl": cacheTTL, "request_timeout": "2s"})
 	}
-	for _, name := range accounts {
-		fields[name]["request_timeout"] = "2s"
-		pairs[name] = m.write(t, name, fields[name])
-	}
-	plugin := m.plugin(t)
+	plugin := c.servers[0].plugin(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
 	defer cancel()
-	var reads, answered, writes atomic.Int64
-	var codes sync.Map // of refusals: *atomic.Int64
-	count := func(err error) {
-		if err == nil {
-			return
+	var mu sync.Mutex // guards the tallies
+	reads, writes, deletes := newTally("reads"), newTally("config writes"), newTally("deletes")
+	count := func(tally tally, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if outcome := outcome(err); outcome != noConnection || ctx.Err() == nil { // the end of the run cuts off the last ones
+			tally.note(outcome, err)
 		}
-		code := fmt.Sprint(err)
-		if refused := (*api.ResponseError)(nil); errors.As(err, &refused) {
-			code = fmt.Sprint(refused.StatusCode)
-		} else if ctx.Err() != nil {
-			return // the end of the run cut it off
-		}
-		counter, _ := codes.LoadOrStore(code, new(atomic.Int64))
-		counter.(*atomic.Int64).Add(1)
 	}
 	var running sync.WaitGroup
 	every := func(pause time.Duration, work func(i int)) {
@@ -90,32 +77,25 @@ func TestSoak(t *testing.T) {
 	}
 	for reader := range 8 {
 		every(20*time.Millisecond, func(i int) {
-			path := "kraken/ws-token/" + accounts[(reader+i)%len(accounts)]
+			path := "kraken/ws-token/" + names[(reader+i)%len(names)]
 			if i%50 == 49 {
-				path = "kraken/key-info/" + accounts[reader%len(accounts)]
+				path = "kraken/key-info/" + names[reader%len(names)]
 			}
-			reads.Add(1)
-			_, err := m.client.Logical().ReadWithContext(ctx, path)
-			if err == nil {
-				answered.Add(1)
-			}
-			count(err)
+			_, err := client.ReadWithContext(ctx, path)
+			count(reads, err)
 		})
 	}
 	every(time.Second, func(i int) { // an operator
-		writes.Add(1)
 		name := "changing"
 		if i%2 == 1 {
 			name = "going"
-			_, err := m.client.Logical().DeleteWithContext(ctx, "kraken/config/"+name)
-			count(err)
+			_, err := client.DeleteWithContext(ctx, "kraken/config/"+name)
+			count(deletes, err)
 		}
-		pair := pairs[name]
-		_, err := m.client.Logical().WriteWithContext(ctx, "kraken/config/"+name, map[string]any{
-			"api_key": pair.APIKey, "api_secret": pair.APISecret, "otp_password": pair.OTPPassword, "tier": "none",
-			"api_url": m.kraken.RESTURL(), "cache_ttl": fmt.Sprintf("%ds", 1+i%5), "request_timeout": "2s", "verify": false,
-		})
-		count(err)
+		_, err := client.WriteWithContext(ctx, "kraken/config/"+name, c.account(keys[name], map[string]any{
+			"cache_ttl": fmt.Sprintf("%ds", 1+i%5), "request_timeout": "2s", "verify": false,
+		}))
+		count(writes, err)
 	})
 	every(3*time.Second, func(i int) { // Kraken's bad moments; connections go with some of them
 		faults := []krakensim.Fault{
@@ -124,10 +104,10 @@ func TestSoak(t *testing.T) {
 		}
 		fault := faults[i%len(faults)]
 		fault.Times = 5
-		m.kraken.Behave()
-		m.kraken.Misbehave(fault)
-		m.kraken.CloseConnections()
-		m.kraken.ForgetCalls() // the simulator's own memory is none of the test's business
+		c.kraken.Behave()
+		c.kraken.Misbehave(fault)
+		c.kraken.CloseConnections()
+		c.kraken.ForgetCalls() // the simulator's own memory is none of the test's business
 	})
 	var samples []sample
 	every(max(duration/100, 100*time.Millisecond), func(int) {
@@ -137,31 +117,25 @@ func TestSoak(t *testing.T) {
 		}
 	})
 	running.Wait()
-	m.kraken.Behave()
+	c.kraken.Behave()
 
-	var refused []string
-	codes.Range(func(code, counter any) bool {
-		refused = append(refused, fmt.Sprintf("%s: %d", code, counter.(*atomic.Int64).Load()))
-		assert.Contains(t, []string{
-			fmt.Sprint(http.StatusBadRequest), // not configured, between a delete and the write after it; or a remembered refusal
-			fmt.Sprint(http.StatusTooManyRequests), fmt.Sprint(http.StatusBadGateway),
-			fmt.Sprint(http.StatusServiceUnavailable), fmt.Sprint(http.StatusGatewayTimeout),
-		}, code)
-		return true
-	})
-	slices.Sort(refused)
+	for _, tally := range []tally{reads, writes, deletes} {
+		// 400: not configured, between a delete and the write after it; or a remembered refusal.
+		tally.assertOutcomes(t, "400", "429", "502", "503", "504")
+	}
 	require.GreaterOrEqual(t, len(samples), 10)
-	assert.Equal(t, plugin, m.plugin(t), "it is the same process still")
+	assert.Equal(t, plugin, c.servers[0].plugin(t), "it is the same process still")
 	first, second := peak(samples[len(samples)/10:len(samples)/2]), peak(samples[len(samples)/2:])
-	t.Logf("%v: %d reads, %d answered, refused %v, %d config writes", duration, reads.Load(), answered.Load(), refused, writes.Load())
+	t.Logf("%v: %d reads, %d answered, refused [%s]; %d config writes, refused [%s]; %d deletes, refused [%s]",
+		duration, reads.tried(), reads.outcomes[answered], reads.refused(), writes.tried(), writes.refused(), deletes.tried(), deletes.refused())
 	t.Logf("peak of the first half and of the second: %d and %d KiB resident, %d and %d open files, %d and %d threads",
 		first.resident, second.resident, first.files, second.files, first.threads, second.threads)
-	assert.Positive(t, answered.Load())
+	assert.Positive(t, reads.outcomes[answered])
 	assert.Less(t, second.resident, first.resident*5/4+16<<10, "KiB resident")
 	assert.Less(t, second.files, first.files+32, "open files") // 16 idle connections a host, and some that come and go
 	assert.Less(t, second.threads, first.threads+16, "threads")
-	for name := range pairs { // and it works on
-		if _, err := m.client.Logical().Write("kraken/ws-token/"+name, nil); err != nil {
+	for name := range keys { // and it works on
+		if _, err := client.Write("kraken/ws-token/"+name, nil); err != nil {
 			t.Logf("%s after the run: %v", name, err)
 		}
 	}

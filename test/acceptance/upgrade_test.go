@@ -1,7 +1,6 @@
 package acceptance
 
 import (
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,15 +13,13 @@ import (
 // is read from.
 func TestUpgrade(t *testing.T) {
 	plugins := t.TempDir()
-	c := newCluster(t, "upgrade", 1, plugins)
 	for _, version := range []string{"v0.0.1", "v0.0.2"} {
-		path := filepath.Join(plugins, pluginName+"_"+version)
-		module := "github.com/krakensecrets/" + pluginName
-		printed, err := exec.Command("go", "build", "-ldflags", "-X "+module+".Version="+version, "-o", path, module+"/cmd/"+pluginName).CombinedOutput()
-		require.NoError(t, err, "%s", printed)
-		require.Equal(t, version, c.register(t, path))
+		flag := "-ldflags=-X github.com/krakensecrets/" + pluginName + ".Version=" + version
+		require.NoError(t, build(filepath.Join(plugins, pluginName+"_"+version), "cmd/"+pluginName, flag))
 	}
-	c.enable(t, "v0.0.1")
+	c := startCluster(t, setup{storage: onDisk, plugins: plugins})
+	c.enable(t, "-plugin-version=v0.0.1")
+	c.configure(t, "", nil)
 	require.Equal(t, "v0.0.1", c.runningVersion(t))
 	for _, move := range []struct {
 		to     string
@@ -35,9 +32,9 @@ func TestUpgrade(t *testing.T) {
 	} {
 		// A read that is under way when its process ends is answered 500 or 503, as when the plugin is killed.
 		c.underLoad(t, "the mount is moved to "+move.to, []string{"500", "503"}, func(load *load) {
-			c.nodes[0].run(t, "secrets", "tune", "-plugin-version="+move.to, "kraken/")
+			c.servers[0].run(t, "secrets", "tune", "-plugin-version="+move.to, "kraken/")
 			load.wait(answered, time.Now())
-			c.nodes[0].run(t, move.reload...)
+			c.servers[0].run(t, move.reload...)
 			load.wait(answered, time.Now())
 			assert.Equal(t, move.to, c.runningVersion(t))
 		})
@@ -49,7 +46,7 @@ func TestUpgrade(t *testing.T) {
 // runningVersion is which version of the plugin the mount runs.
 func (c *cluster) runningVersion(t *testing.T) string {
 	t.Helper()
-	mount, err := c.nodes[0].client.Sys().GetMount("kraken")
+	mount, err := c.servers[0].client.Sys().GetMount("kraken")
 	require.NoError(t, err)
 	return mount.RunningVersion
 }

@@ -1,0 +1,212 @@
+package account
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAConfigIsShownWithoutItsSecrets(t *testing.T) {
+	for factor, given := range map[string]fields{
+		"none":     {},
+		"password": {FieldOTPPassword: "sesame"},
+		"totp":     {FieldTOTPSecret: totpSeed},
+	} {
+		bubble(t, func(t *testing.T, m *mount) {
+			m.configure("", given)
+			require.Equal(t, fields{
+				FieldAPIKey: first.APIKey, FieldTwoFactor: factor, FieldAPIURL: kraken.DefaultURL, FieldCACert: "",
+				FieldRequestTimeout: 10, FieldCacheTTL: 0, FieldTier: "none",
+			}, m.stored("").Shown())
+		})
+	}
+}
+
+func TestAnUpdateChangesTheFieldsGivenAndKeepsTheRest(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.configure("", fields{FieldOTPPassword: "one", FieldCacheTTL: "5m", FieldRequestTimeout: "20s", FieldAPIURL: elsewhere, FieldCACert: certificate(t)})
+		want := *m.stored("")
+		for _, test := range []struct {
+			given  fields
+			change func(c *Config)
+		}{
+			{fields{FieldCacheTTL: "10m"}, func(c *Config) { c.CacheTTL = 600 }},
+			{fields{FieldCacheTTL: 0}, func(c *Config) { c.CacheTTL = 0 }},
+			{fields{FieldRequestTimeout: 7}, func(c *Config) { c.RequestTimeout = 7 }},
+			{fields{FieldTier: " pro\n"}, func(c *Config) { c.Tier = "pro" }},
+			{fields{FieldOTPPassword: "two"}, func(c *Config) { c.OTPPassword = "two" }},
+			{fields{FieldOTPPassword: "", FieldTOTPSecret: totpSeed}, func(c *Config) { c.OTPPassword, c.TOTPSecret = "", totpSeed }},
+			{fields{FieldTOTPSecret: nil}, func(c *Config) { c.TOTPSecret = "" }},
+			{fields{FieldAPIKey: "second", FieldAPISecret: otherSecret}, func(c *Config) { c.APIKey, c.APISecret = "second", otherSecret }},
+		} {
+			test.given[FieldVerify] = false
+			require.NoError(t, m.write("", test.given), test.given)
+			test.change(&want)
+			require.Equal(t, &want, m.stored(""), test.given)
+		}
+	})
+}
+
+// TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets: else whoever may write the config could have signed requests, or the second factor, sent to
+// a host of their own.
+func TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets(t *testing.T) {
+	password, seed := fields{FieldOTPPassword: "sesame"}, fields{FieldTOTPSecret: totpSeed}
+	with := func(more fields) fields {
+		given := fields{FieldAPIKey: "public", FieldAPISecret: otherSecret}
+		for field, value := range more {
+			given[field] = value
+		}
+		return given
+	}
+	const pairMissing, factorMissing = "changes only in a write that carries the key pair", "changes only in a write that carries the second factor"
+	for name, test := range map[string]struct {
+		stored, given fields
+		problem       string
+	}{
+		"without the pair":            {nil, fields{}, pairMissing},
+		"with the pair":               {nil, with(nil), ""},
+		"the password isn't given":    {password, with(nil), factorMissing},
+		"the password is given":       {password, with(password), ""},
+		"the password is dropped":     {password, with(fields{FieldOTPPassword: ""}), ""},
+		"another one is given":        {password, with(fields{FieldTOTPSecret: ""}), factorMissing},
+		"the TOTP seed isn't given":   {seed, with(nil), factorMissing},
+		"another factor in its place": {seed, with(fields{FieldTOTPSecret: "", FieldOTPPassword: "x"}), ""},
+	} {
+		for field, place := range map[string]string{FieldAPIURL: elsewhere, FieldCACert: certificate(t)} {
+			t.Run(name+", "+field, func(t *testing.T) {
+				bubble(t, func(t *testing.T, m *mount) {
+					m.configure("", test.stored)
+					stored := m.stored("")
+					given := fields{field: place, FieldVerify: false}
+					for field, value := range test.given {
+						given[field] = value
+					}
+					err := m.write("", given)
+					if test.problem == "" {
+						require.NoError(t, err)
+						return
+					}
+					var bad *FieldError
+					require.ErrorAs(t, err, &bad)
+					require.Equal(t, field, bad.Field)
+					require.Equal(t, test.problem, bad.Problem)
+					require.NotContains(t, err.Error(), "sesame")
+					require.Equal(t, stored, m.stored(""))
+				})
+			})
+		}
+	}
+}
+
+func TestTheSamePlaceInOtherWordsIsNoMove(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.configure("")
+		_, changed, err := m.writeAs(t.Context(), "", fields{FieldAPIURL: " HTTPS://API.Kraken.com/\n"})
+		require.NoError(t, err)
+		require.False(t, changed)
+	})
+}
+
+func TestConfigsAreToldApart(t *testing.T) {
+	base := Config{APIKey: "key", APISecret: "secret", APIURL: "https://a.example"}
+	for name, test := range map[string]struct {
+		change          func(c *Config)
+		identity, place bool // the same
+	}{
+		"nothing":                               {func(c *Config) {}, true, true},
+		"api_key":                               {func(c *Config) { c.APIKey = "other" }, false, true},
+		"api_secret":                            {func(c *Config) { c.APISecret = "other" }, false, true},
+		"otp_password":                          {func(c *Config) { c.OTPPassword = "other" }, false, true},
+		"totp_secret":                           {func(c *Config) { c.TOTPSecret = "other" }, false, true},
+		"api_url":                               {func(c *Config) { c.APIURL = "other" }, false, false},
+		"ca_cert":                               {func(c *Config) { c.CACert = "other" }, false, false},
+		"request_timeout":                       {func(c *Config) { c.RequestTimeout = 7 }, true, true},
+		"cache_ttl":                             {func(c *Config) { c.CacheTTL = 7 }, true, true},
+		"tier":                                  {func(c *Config) { c.Tier = "pro" }, true, true},
+		"where a field ends and another begins": {func(c *Config) { c.APIKey, c.APISecret = "keys", "ecret" }, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := base
+			test.change(&other)
+			require.Equal(t, test.identity, base.sameIdentity(&other))
+			require.Equal(t, test.place, base.samePlace(&other))
+			require.Equal(t, test.place, base.upstream() == other.upstream())
+		})
+	}
+	require.NotEqual(t, fingerprint("a", "bc"), fingerprint("ab", "c"))
+	require.NotEqual(t, fingerprint("a"), fingerprint("a", ""))
+}
+
+func TestASecondFactorGoesWithEachCall(t *testing.T) {
+	for name, test := range map[string]struct {
+		key   krakensim.Key
+		given fields
+	}{
+		"a password": {krakensim.Key{APIKey: "key", APISecret: otherSecret, OTPPassword: "pass word"}, fields{FieldOTPPassword: " pass word\n"}},
+		"a seed":     {krakensim.Key{APIKey: "key", APISecret: otherSecret, TOTPSecret: totpSeed}, fields{FieldTOTPSecret: totpSeed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, m *mount) {
+				m.kraken.SetKey(test.key)
+				require.NoError(t, m.write("", pair(test.key, test.given)))
+				for range 3 {
+					time.Sleep(kraken.TOTPPeriod)
+					m.mustRead("")
+				}
+				require.Error(t, m.write("", fields{FieldOTPPassword: "", FieldTOTPSecret: ""}))
+			})
+		})
+	}
+}
+
+func TestTheKeeperKnowsHowOftenACodeChanges(t *testing.T) {
+	for want, c := range map[time.Duration]*Config{
+		0:                 {OTPPassword: "x"},
+		kraken.TOTPPeriod: {TOTPSecret: totpSeed},
+	} {
+		factor, changes, err := c.secondFactor()
+		require.NoError(t, err)
+		require.NotNil(t, factor)
+		require.Equal(t, want, changes)
+	}
+	factor, changes, err := (&Config{}).secondFactor()
+	require.NoError(t, err)
+	require.Nil(t, factor)
+	require.Zero(t, changes)
+}
+
+// FuzzConfigFields: whatever is written, nothing panics, an error tells of a field and repeats no secret, and what is accepted can be read and written again.
+func FuzzConfigFields(f *testing.F) {
+	f.Add("public", krakensim.ExampleAPISecret, "", "", "https://api.kraken.com", "", "10s", "5m", "pro")
+	f.Add("a b", "not base64", "x", totpSeed, "http://127.0.0.1@evil", "-----BEGIN", "0", "15m", "gold")
+	f.Fuzz(func(t *testing.T, key, secret, password, seed, url, bundle, timeout, ttl, tier string) {
+		m := newMount(t) // in no bubble
+		err := m.write("", fields{
+			FieldAPIKey: key, FieldAPISecret: secret, FieldOTPPassword: password, FieldTOTPSecret: seed, FieldAPIURL: url,
+			FieldCACert: bundle, FieldRequestTimeout: timeout, FieldCacheTTL: ttl, FieldTier: tier, FieldVerify: false,
+		})
+		if err != nil {
+			var bad *FieldError
+			require.ErrorAs(t, err, &bad)
+			if len(secret) > 20 {
+				assert.NotContains(t, err.Error(), secret)
+			}
+			return
+		}
+		shown := fmt.Sprint(m.stored("").Shown())
+		if len(secret) > 20 && !strings.Contains(key+url+bundle, secret) {
+			assert.NotContains(t, shown, strings.TrimSpace(secret))
+		}
+		_, changed, err := m.writeAs(t.Context(), "", fields{FieldVerify: false})
+		require.NoError(t, err)
+		require.False(t, changed)
+		_, err = m.get(t.Context(), m.storage, "")
+		require.NoError(t, err, "what is accepted can run")
+	})
+}
