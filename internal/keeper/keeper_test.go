@@ -280,6 +280,22 @@ func TestRefusedNoncesAreLoggedOnceAMinuteAndCounted(t *testing.T) {
 	})
 }
 
+func TestNoCallIsMadeForACallerAlreadyGone(t *testing.T) {
+	for name, use := range map[string]Use{"a read": tokenUse, "a proof": proof(tokenUse)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, &fakeKraken{})
+				gone, leave := context.WithCancel(t.Context())
+				leave()
+				require.Equal(t, context.Canceled, b.Do(gone, use, b.kraken.call))
+				requireKind(t, kraken.KindTimeout, b.do(use, 0))
+				require.Zero(t, b.kraken.made())
+				require.Zero(t, b.store.loads)
+			})
+		})
+	}
+}
+
 func TestNoCallBeginsOnceWhatItIsForIsOver(t *testing.T) {
 	replaced := errors.New("replaced")
 	for name, when := range map[string]func(b *bench, answer func() <-chan error, end func()) error{

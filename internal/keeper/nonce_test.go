@@ -190,10 +190,46 @@ func TestTwoUsersHammering(t *testing.T) {
 				done <- ahead
 			}()
 		}
-		require.Less(t, max(<-done, <-done), 75*time.Second, "the nonce stays near the clock")
+		require.Less(t, max(<-done, <-done), longestWindow>>9, "the nonce stays near the clock")
 		require.Greater(t, k.calls, 300)
 		require.Less(t, k.refusedNonces, k.calls/20)
 	})
+}
+
+// The distance that is kept for the sake of the key's other user: it grows with each refused nonce, and falls with time.
+func TestDistanceAfterRefusedNonces(t *testing.T) {
+	var n nonces
+	at := time.Now()
+	requirePace := func(pace time.Duration) {
+		t.Helper()
+		require.Equal(t, pace, n.pace)
+		least, most := pace, time.Duration(0)
+		for range 1000 {
+			distance := n.distance()
+			least, most = min(least, distance), max(most, distance)
+		}
+		require.InDelta(t, pace/2, least, float64(pace)/20)
+		require.InDelta(t, 3*pace/2, most, float64(pace)/20)
+	}
+	requirePace(0)
+	for _, pace := range []time.Duration{20, 40, 80, 160, 250, 250} {
+		at = at.Add(time.Hour)
+		n.wasRefused(0, at)
+		requirePace(pace * time.Millisecond)
+	}
+	for pace := longestPace; pace > 0; {
+		n.wasAccepted(at.Add(paceMemory - 1))
+		requirePace(pace)
+		at = at.Add(paceMemory)
+		n.wasAccepted(at)
+		if pace /= 2; pace < shortestPace {
+			pace = 0
+		}
+		requirePace(pace)
+	}
+	n.pace = 2 * shortestPace
+	n.wasAccepted(at.Add(paceMemory))
+	requirePace(shortestPace)
 }
 
 func TestNonceIsTriedAgainBeforeAnyOtherCall(t *testing.T) {

@@ -268,3 +268,60 @@ func retry(ctx context.Context, ask func() error) error {
 		}
 	}
 }
+
+// Whoever asks during an outage, the next try comes at its time. One who can't wait so long is told at once, and leaves it to others.
+func TestWhoMayTryDuringAnOutage(t *testing.T) {
+	const pause = time.Second
+	for name, c := range map[string]struct {
+		ago    time.Duration // since the last try
+		prober time.Duration // how much longer whoever made it has; 0: it has gone
+		time   time.Duration // how long the caller has
+		use    Use
+		wait   time.Duration
+		asks   bool
+	}{
+		"when it is time":                     {pause, 0, time.Minute, tokenUse, 0, true},
+		"before it is time":                   {pause / 4, 0, time.Minute, tokenUse, pause * 3 / 4, true},
+		"one who has just time enough":        {pause / 2, 0, pause/2 + leastCallTime, tokenUse, pause / 2, true},
+		"one who hasn't":                      {pause / 2, 0, pause/2 + leastCallTime - 1, tokenUse, 0, false},
+		"while another tries":                 {pause, time.Second, time.Minute, tokenUse, 0, false},
+		"while another waits for its time":    {pause / 2, time.Second, time.Minute, tokenUse, 0, false},
+		"a proof":                             {0, time.Second, time.Minute, proof(tokenUse), 0, true},
+		"one who asks elsewhere":              {0, time.Second, time.Minute, elsewhereUse, 0, true},
+		"one who asks for something else too": {pause / 2, 0, time.Minute, infoUse, pause / 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, &fakeKraken{})
+				prober, gone := context.WithTimeout(t.Context(), c.ago+c.prober)
+				defer gone()
+				b.outage = &outage{upstream: tokenUse.Upstream, since: time.Now(), cause: failed(kraken.KindTimeout), declared: true,
+					prober: prober, failedAt: time.Now(), pause: pause}
+				time.Sleep(c.ago)
+				began := time.Now()
+				answer := b.begin(within(t, c.time), c.use, b.kraken.call)
+				b.requireIdle() // without the turn
+				err := <-answer
+				require.Equal(t, c.wait, time.Since(began))
+				if c.asks {
+					require.NoError(t, err)
+				} else {
+					requireOutage(t, err)
+				}
+			})
+		})
+	}
+}
+
+func TestWaitForATryEndsWithItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{})
+		requireKind(t, kraken.KindTimeout, b.Do(within(t, time.Second), tokenUse, hang))
+		ctx, leave := context.WithCancel(t.Context())
+		answer := b.begin(ctx, tokenUse, b.kraken.call)
+		requireOutage(t, b.read(time.Minute))
+		leave()
+		require.Equal(t, context.Canceled, <-answer)
+		require.NoError(t, b.read(time.Minute), "then another may try")
+	})
+}

@@ -135,7 +135,7 @@ func (k *Keeper) enter(w *waiter) error {
 		return err
 	}
 	w.answered = k.answered
-	w.waited = k.waitFor(w.use, now, 1+k.ahead()) > 0
+	w.waited = k.waitFor(w.use, now, k.ahead()) > 0
 	switch {
 	case k.free(), k.hangs(w, now):
 		k.grant(w, now)

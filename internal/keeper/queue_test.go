@@ -65,6 +65,19 @@ func TestWaitingForTheTurnInVain(t *testing.T) {
 			require.Equal(t, 17*time.Second, held.Wait, "four are before it still")
 		})
 	})
+	t.Run("because Kraken doesn't answer, and the counter would have made it wait, is a timeout all the same", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, &fakeKraken{})
+			b.SetTier(TierPro)
+			for range 16 {
+				require.NoError(t, b.read(time.Second))
+			}
+			b.begin(within(t, time.Minute), tokenUse, hang)
+			waits := b.begin(within(t, 10*time.Second), tokenUse, b.kraken.call)
+			require.Equal(t, errTooMany, requireHeld(t, b.read(10*time.Second)).Cause, "the one before it would have had to wait")
+			requireKind(t, kraken.KindTimeout, <-waits)
+		})
+	})
 	t.Run("because the caller went away is just that", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, &fakeKraken{})
@@ -78,22 +91,6 @@ func TestWaitingForTheTurnInVain(t *testing.T) {
 			require.Zero(t, b.waiting())
 		})
 	})
-}
-
-func TestNoCallIsMadeForACallerAlreadyGone(t *testing.T) {
-	for name, use := range map[string]Use{"a read": tokenUse, "a proof": proof(tokenUse)} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, &fakeKraken{})
-				gone, leave := context.WithCancel(t.Context())
-				leave()
-				require.Equal(t, context.Canceled, b.Do(gone, use, b.kraken.call))
-				requireKind(t, kraken.KindTimeout, b.do(use, 0))
-				require.Zero(t, b.kraken.made())
-				require.Zero(t, b.store.loads)
-			})
-		})
-	}
 }
 
 // A caller that needn't wait goes whatever it has left, so that a slow answer once can't keep all later ones out.
