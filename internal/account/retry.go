@@ -20,10 +20,6 @@ const (
 	pauseJitter  = 0.5
 )
 
-// leastCallTime is what a call to Kraken takes at the very least, connection included. An attempt that has less left could only end in
-// a timeout.
-const leastCallTime = 100 * time.Millisecond
-
 // ask makes a call, by way of the key's keeper, and makes it again while Kraken is unavailable, until ctx's deadline. All other
 // failures are returned as they come: repeating them wouldn't help, or would do harm. An answer that wasn't asked for isn't asked for again.
 //
@@ -62,7 +58,7 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) err
 		}
 		unavailable = err
 		pause := max(pauses.NextBackOff(), failed.RetryAfter)
-		if deadline, _ := ctx.Deadline(); time.Until(deadline) < pause+leastCallTime {
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) < pause+keeper.LeastCallTime {
 			return unavailable
 		}
 		timer := time.NewTimer(pause)

@@ -116,8 +116,8 @@ func TestPausesGrowAndDiffer(t *testing.T) {
 func TestAPauseIsAsLongAsTheAnswerAsksIfAnAttemptFitsInBehindIt(t *testing.T) {
 	for asked, waits := range map[time.Duration]bool{
 		7 * time.Second:                    true,
-		10*time.Second - leastCallTime:     true,
-		10*time.Second - leastCallTime + 1: false, // an attempt wouldn't fit in
+		10*time.Second - keeper.LeastCallTime:     true,
+		10*time.Second - keeper.LeastCallTime + 1: false, // an attempt wouldn't fit in
 		30 * time.Second:                   false,
 		-time.Second:                       true,
 	} {

@@ -57,7 +57,7 @@ func TestCodeThatIsTakenOnceIsWaitedFor(t *testing.T) {
 				require.NoError(t, b.Do(t.Context(), tokenUse, func(context.Context, uint64) error { return nil }), "a call without a code goes at once")
 				require.Zero(t, b.Status(codeUse).HeldUntil, "and nothing is a refusal")
 				time.Sleep(held.Wait - 1)
-				requireHeld(t, b.do(codeUse, 0+leastCallTime))
+				requireHeld(t, b.do(codeUse, 0+LeastCallTime))
 				time.Sleep(time.Nanosecond)
 				require.NoError(t, b.do(codeUse, time.Second))
 				require.Equal(t, 4, b.kraken.calls)
@@ -121,7 +121,7 @@ func TestSingleUseIsForgottenAfterAnHour(t *testing.T) {
 		v.single = false
 		time.Sleep(singleUseMemory - time.Since(began) - 1)
 		require.NoError(t, b.do(codeUse, time.Second))
-		requireHeld(t, b.do(codeUse, leastCallTime))
+		requireHeld(t, b.do(codeUse, LeastCallTime))
 		time.Sleep(time.Nanosecond)
 		require.NoError(t, b.do(codeUse, time.Second))
 		require.NoError(t, b.do(codeUse, time.Second))

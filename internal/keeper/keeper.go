@@ -48,9 +48,9 @@ type Call func(ctx context.Context, nonce uint64) error
 // mostCallTime bounds the time set aside for a call that has to wait first (see callTime): the shortest time that a read may have.
 const mostCallTime = time.Second
 
-// leastCallTime is what a call to Kraken takes at the very least, connection included. One that has less left could only end in a
+// LeastCallTime is what a call to Kraken takes at the very least, connection included. One that has less left could only end in a
 // timeout, which would hide what really went wrong before.
-const leastCallTime = 100 * time.Millisecond
+const LeastCallTime = 100 * time.Millisecond
 
 // Keeper keeps one API key. Its methods may be called by any number of goroutines at once.
 type Keeper struct {

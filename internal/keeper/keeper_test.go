@@ -205,7 +205,7 @@ func TestHoldOffThatFitsIsWaitedOut(t *testing.T) {
 		b := newBench(t, &fakeKraken{answer: first(failed(kraken.KindRateLimited))})
 		require.Error(t, b.read(time.Second))
 		require.NotZero(t, b.Status(tokenUse).HeldUntil)
-		requireHeld(t, b.read(5*time.Second+leastCallTime-1))
+		requireHeld(t, b.read(5*time.Second+LeastCallTime-1))
 		for _, a := range b.readAll(10, 6*time.Second) {
 			require.NoError(t, a.err)
 			require.Equal(t, 5*time.Second, a.took)

@@ -44,7 +44,7 @@ func (o *outage) wait(ctx context.Context, use Use, now time.Time) time.Duration
 		return 0
 	}
 	wait := o.failedAt.Add(o.pause).Sub(now)
-	if deadline, ok := ctx.Deadline(); wait <= 0 || ok && deadline.Sub(now) < wait+leastCallTime {
+	if deadline, ok := ctx.Deadline(); wait <= 0 || ok && deadline.Sub(now) < wait+LeastCallTime {
 		return 0
 	}
 	o.prober = ctx

@@ -282,8 +282,8 @@ func TestWhoMayTryDuringAnOutage(t *testing.T) {
 	}{
 		"when it is time":                     {pause, 0, time.Minute, tokenUse, 0, true},
 		"before it is time":                   {pause / 4, 0, time.Minute, tokenUse, pause * 3 / 4, true},
-		"one who has just time enough":        {pause / 2, 0, pause/2 + leastCallTime, tokenUse, pause / 2, true},
-		"one who hasn't":                      {pause / 2, 0, pause/2 + leastCallTime - 1, tokenUse, 0, false},
+		"one who has just time enough":        {pause / 2, 0, pause/2 + LeastCallTime, tokenUse, pause / 2, true},
+		"one who hasn't":                      {pause / 2, 0, pause/2 + LeastCallTime - 1, tokenUse, 0, false},
 		"while another tries":                 {pause, time.Second, time.Minute, tokenUse, 0, false},
 		"while another waits for its time":    {pause / 2, time.Second, time.Minute, tokenUse, 0, false},
 		"a proof":                             {0, time.Second, time.Minute, proof(tokenUse), 0, true},

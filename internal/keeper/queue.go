@@ -327,7 +327,7 @@ func (k *Keeper) refuse(use Use, now time.Time, calls int) *HeldError {
 // callTime is what must be left for the call itself when a caller has to wait: what calls took lately. A caller that needn't wait goes
 // whatever it has left, so that a slow answer once can't keep all later ones out.
 func (k *Keeper) callTime() time.Duration {
-	return min(max(k.slowest, leastCallTime), mostCallTime)
+	return min(max(k.slowest, LeastCallTime), mostCallTime)
 }
 
 // over is why no call begins any more for the waiter; nil: it may.

@@ -21,7 +21,7 @@ func TestWaitingForTheTurnInVain(t *testing.T) {
 			b.begin(within(t, time.Minute), tokenUse, hang)
 			began := time.Now()
 			requireKind(t, kraken.KindTimeout, b.read(10*time.Second))
-			require.Equal(t, 10*time.Second-leastCallTime, time.Since(began), "told while there is time to tell")
+			require.Equal(t, 10*time.Second-LeastCallTime, time.Since(began), "told while there is time to tell")
 			require.Zero(t, b.waiting())
 		})
 	})
@@ -100,7 +100,7 @@ func TestCallerWithLittleTimeGoesAtOnce(t *testing.T) {
 		require.NoError(t, b.read(time.Minute))
 		b.kraken.latency = nil
 		for range 200 {
-			require.NoError(t, b.read(leastCallTime/2))
+			require.NoError(t, b.read(LeastCallTime/2))
 		}
 	})
 }
@@ -282,7 +282,7 @@ func TestLongestBoundsTheTurn(t *testing.T) {
 			b := newBench(t, &fakeKraken{answer: first(failed(kraken.KindRateLimited))})
 			require.Error(t, b.read(time.Second))
 			require.Equal(t, 5*time.Second, requireHeld(t, b.do(longest, time.Minute)).Wait)
-			time.Sleep(firstHold - longest.Longest + leastCallTime)
+			time.Sleep(firstHold - longest.Longest + LeastCallTime)
 			require.NoError(t, b.do(longest, time.Minute))
 		})
 	})
