@@ -115,11 +115,11 @@ func TestPausesGrowAndDiffer(t *testing.T) {
 
 func TestAPauseIsAsLongAsTheAnswerAsksIfAnAttemptFitsInBehindIt(t *testing.T) {
 	for asked, waits := range map[time.Duration]bool{
-		7 * time.Second:                    true,
+		7 * time.Second:                           true,
 		10*time.Second - keeper.LeastCallTime:     true,
 		10*time.Second - keeper.LeastCallTime + 1: false, // an attempt wouldn't fit in
-		30 * time.Second:                   false,
-		-time.Second:                       true,
+		30 * time.Second:                          false,
+		-time.Second:                              true,
 	} {
 		t.Run(asked.String(), func(t *testing.T) {
 			unavailable := krakenSays(kraken.KindUnavailable)
