@@ -352,3 +352,14 @@ func TestEverythingAtOnce(t *testing.T) {
 	require.Zero(t, m.keepers.Len())
 	require.Empty(t, m.transports.byBundle)
 }
+
+func TestNoncesComeFromTheClockThatIsGiven(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.Close()
+		ahead := time.Now().Add(7 * time.Minute)
+		m.start(func() time.Time { return ahead })
+		m.configure("")
+		m.mustRead("")
+		require.Equal(t, uint64(ahead.UnixNano()), m.kraken.LastNonce(first.APIKey))
+	})
+}
