@@ -188,3 +188,41 @@ func TestCodesTellHowLongSoManyCallsTake(t *testing.T) {
 	require.True(t, known.wasSent(codeUse, at(0)))
 	require.EqualValues(t, 1001, known.sent)
 }
+
+// Of several reasons to hold a caller back, the one that lasts longest is told. Where two last as long it is Kraken's own, or else the counter.
+func TestWhatIsToldToOneWhoIsHeldBackForSeveralReasons(t *testing.T) {
+	lockout := failed(kraken.KindLockout)
+	const moment = time.Millisecond // the counter adds it to its waits
+	second := time.Second
+	cases := map[string]struct {
+		hold, counted, code time.Duration // of the counter, whole seconds
+		wait                time.Duration
+		cause               error
+	}{
+		"Kraken's hold-off":                   {10 * second, 5 * second, 5 * second, 10 * second, lockout},
+		"a hold-off of more than a minute":    {900 * second, 5 * second, 5 * second, 900 * second, lockout},
+		"a hold-off that lasts as long":       {10 * second, 5 * second, 10 * second, 10 * second, lockout},
+		"the counter":                         {5 * second, 10 * second, 7 * second, 11 * second, errCounted},
+		"the counter, which lasts as long":    {5 * second, 10 * second, 10*second + moment, 11 * second, errCounted},
+		"the counter, for more than a minute": {5 * second, 100 * second, 7 * second, time.Minute, errCounted},
+		"the code":                            {5 * second, 10 * second, 20 * second, 20 * second, errCodeTaken},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, &fakeKraken{})
+				b.SetTier(TierPro)
+				time.Sleep(30*second - c.code)
+				now := time.Now()
+				b.heldUntil, b.heldFor = now.Add(c.hold), lockout
+				b.codes = codes{sent: period(codeUse, now), singleUntil: now.Add(time.Hour)}
+				for range 16 + c.counted/second {
+					b.counter.count(now)
+				}
+				held := b.refuse(codeUse, now, 1)
+				require.Equal(t, c.wait, held.Wait)
+				require.Equal(t, c.cause, held.Cause)
+			})
+		})
+	}
+}
