@@ -280,6 +280,18 @@ func TestRefusedNoncesAreLoggedOnceAMinuteAndCounted(t *testing.T) {
 	})
 }
 
+func TestRefusedNonceIsLoggedAMinuteAfterTheLastThatWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{})
+		now := time.Now()
+		for _, after := range []time.Duration{0, time.Minute - 1, time.Minute, 2*time.Minute - 1, 2 * time.Minute} {
+			b.log.Reset()
+			b.warn(now.Add(after))
+			require.Equal(t, after%time.Minute == 0, b.log.Len() > 0, "%v", after)
+		}
+	})
+}
+
 func TestNoCallIsMadeForACallerAlreadyGone(t *testing.T) {
 	for name, use := range map[string]Use{"a read": tokenUse, "a proof": proof(tokenUse)} {
 		t.Run(name, func(t *testing.T) {
