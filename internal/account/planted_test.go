@@ -39,7 +39,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		"a token of the old pair": {
 			"accounts.go", "case a.current.Err() == nil:", "case err == nil || a.current.Err() == nil:", "a token was handed out"},
 		"a call with the old pair": {
-			"../keeper/keeper.go", "\tif err := w.over(); err != nil {\n\t\treturn err\n\t}\n\tw.began", "\tw.began", "a call was made|beside one to|counter was exceeded"},
+			"../keeper/keeper.go", "\tif err := k.over(w); err != nil {\n\t\treturn err\n\t}\n\tw.began", "\tw.began", "a call was made|beside one to|counter was exceeded"},
 		"a stale load": {
 			"accounts.go", "case e.changes != seen:", "case false:", "is stored|counter was exceeded"},
 		"a change that fails keeps the old one running": {
@@ -59,7 +59,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 			replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: planted}})
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(overlay, replace, 0o600))
-			output, err := exec.Command("go", "test", "-overlay="+overlay, "-run=^TestModel$", "-rapid.checks=50000", "-rapid.nofailfile", "-rapid.failfile=", "-timeout=5m", ".").CombinedOutput()
+			output, err := exec.Command("go", "test", "-overlay="+overlay, "-run=^TestModel$", "-rapid.checks=150000", "-rapid.nofailfile", "-rapid.failfile=", "-timeout=5m", ".").CombinedOutput()
 			require.Error(t, err, "the bug wasn't found")
 			require.Regexp(t, bug.found, string(output))
 		})
