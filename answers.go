@@ -24,6 +24,8 @@ const (
 	remedyHeld    = "The account is held back for now, to protect it."
 	remedyAhead   = "The API key was used with nonces further ahead than any clock: give Vault a key of its own and write it to CONFIG."
 	remedyStorage = "Check the storage of the Vault server."
+	remedyInUse   = "an API key stands in one account only: read its tokens there, or create another API key at Kraken and write it to CONFIG"
+	remedyPlace   = "whoever administers the mount can allow it: vault secrets tune -options=%s=URL,... %s, then vault plugin reload"
 	remedyOutage  = "Read again later; status.kraken.com tells of outages, and api_url in CONFIG where requests go."
 )
 
@@ -57,6 +59,8 @@ func answer(err error, mount, name string) error {
 	var (
 		field         *account.FieldError
 		notConfigured *account.NotConfiguredError
+		disabled      *account.DisabledError
+		place         *account.PlaceError
 		inUse         *account.KeyInUseError
 		tooMany       *account.TooManyProofsError
 		held          *keeper.HeldError
@@ -74,7 +78,11 @@ func answer(err error, mount, name string) error {
 	case errors.As(err, &notConfigured):
 		return badInput(fmt.Sprintf("%s; write one: vault write %s api_key=PUBLIC_KEY api_secret=@FILE", capital(message), config))
 	case errors.As(err, &inUse):
-		return badInput(fmt.Sprintf("api_key is in use by %s of this mount; an API key stands in one account only: read its tokens there, or create another API key at Kraken", account.Title(inUse.Account)))
+		return badInput(message + "; " + strings.ReplaceAll(remedyInUse, "CONFIG", config))
+	case errors.As(err, &disabled):
+		code, remedy = http.StatusBadRequest, "Whoever may write its config can enable it: vault write CONFIG disabled=false"
+	case errors.As(err, &place):
+		return badInput(message + "; " + fmt.Sprintf(remedyPlace, account.OptionAllowedURLs, strings.TrimSuffix(mount, "/")))
 	case errors.Is(err, account.ErrDeleted):
 		code, remedy = http.StatusBadRequest, "Write it again, with the key pair, if it is still wanted."
 	case errors.Is(err, account.ErrClosed):

@@ -44,6 +44,10 @@ func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend,
 
 // newBackend makes the engine with options that are its own only in tests.
 func newBackend(ctx context.Context, conf *logical.BackendConfig, options account.Options) (*backend, error) {
+	allowed, err := account.ParsePlaces(conf.Config[account.OptionAllowedURLs])
+	if err != nil {
+		return nil, err
+	}
 	b := &backend{}
 	b.Backend = &framework.Backend{
 		Help:        strings.TrimSpace(backendHelp),
@@ -67,6 +71,7 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 	options.Logger = b.Logger()
 	options.UserAgent = "vault-plugin-secrets-kraken/" + Version
 	options.Minted = b.announceMint
+	options.Allowed = allowed
 	b.accounts = account.New(options)
 	return b, nil
 }
@@ -75,23 +80,38 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 // answers "unsupported path", or an error that quotes the value, secret or not.
 func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	base, name, _ := strings.Cut(req.Path, "/")
+	// What an older version stored under another name can still be deleted.
+	if rule := brokenNameRule(req); rule != "" && req.Operation != logical.DeleteOperation {
+		return nil, badInput(fmt.Sprintf("%.100q is not an account name: give %s", name, rule))
+	}
 	if base == pathConfigBase && (req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation) {
 		if _, err := account.ParseChange(req.Data); err != nil {
 			return nil, answer(err, req.MountPoint, name)
 		}
 	}
-	response, err := b.Backend.HandleRequest(ctx, req)
-	if errors.Is(err, logical.ErrUnsupportedPath) && name != "" && isAccountPath(base) {
-		return nil, badInput(fmt.Sprintf("%.100q is not an account name: give letters, digits, _, - and ., with a letter or digit at both ends", name))
-	}
-	return response, err
+	return b.Backend.HandleRequest(ctx, req)
 }
 
-// HandleExistenceCheck is framework.Backend's without a look at the values, which HandleRequest checks.
+// HandleExistenceCheck is framework.Backend's without a look at the values and names, which HandleRequest checks.
 func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request) (checkFound, exists bool, err error) {
+	if brokenNameRule(req) != "" {
+		return true, false, nil
+	}
 	withoutData := *req
 	withoutData.Data = nil
 	return b.Backend.HandleExistenceCheck(ctx, &withoutData)
+}
+
+// brokenNameRule is what is right for the account's name in a request's path; empty if it is right, or there is none.
+func brokenNameRule(req *logical.Request) string {
+	base, name, _ := strings.Cut(req.Path, "/")
+	if name == "" || !isAccountPath(base) {
+		return ""
+	}
+	if valid, rule := account.ValidName(name); !valid {
+		return rule
+	}
+	return ""
 }
 
 func isAccountPath(base string) bool {

@@ -55,6 +55,7 @@ type engine struct {
 	sim     *krakensim.Exchange
 	url     string // of the simulator
 	options account.Options
+	allowed string // the mount's option allowed_api_urls
 }
 
 // newEngine has a simulator that knows the keys (none: the example key) and an engine without any config. They meet without
@@ -86,6 +87,7 @@ func startEngine(t testing.TB, sim *krakensim.Exchange, url string, options acco
 	t.Helper()
 	e := &engine{
 		t: t, storage: &troubledStorage{Storage: &logical.InmemStorage{}}, events: &eventLog{}, log: new(bytes.Buffer), sim: sim, url: url, options: options,
+		allowed: "https://api.kraken.com,http://localhost:*,http://127.0.0.1:*,https://localhost:*,https://127.0.0.1:*,https://elsewhere.example,https://hangs.example",
 	}
 	e.start()
 	return e
@@ -98,6 +100,7 @@ func (e *engine) start() {
 	conf.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: e.log})
 	conf.StorageView = e.storage
 	conf.EventsSender = e.events
+	conf.Config = map[string]string{account.OptionAllowedURLs: e.allowed}
 	b, err := newBackend(context.Background(), conf, e.options)
 	require.NoError(e.t, err)
 	e.backend = b

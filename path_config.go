@@ -2,6 +2,7 @@ package krakensecrets
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -20,9 +21,15 @@ to query or trade, but not to withdraw. Put its private key into a file that onl
     vault write kraken/config api_key=PUBLIC_KEY api_secret=@FILE
 
 The pair is proved by getting a token from Kraken, and is not stored if that fails; verify=false skips that. A later
-write changes the fields given and keeps the rest; api_key and api_secret change only together, api_url and ca_cert
-only with them. The pair is proved again when the pair, the second factor, api_url or ca_cert change, or with
-verify=true. A failed write changes nothing. A read shows everything but the secrets.
+write changes the fields given and keeps the rest; api_key and api_secret change only together, api_url, websocket_url
+and ca_cert only with them. A write with the pair drops a second factor that it doesn't name. The pair is proved again
+when the pair, the second factor, api_url or ca_cert change, or with verify=true. A failed write changes nothing. A
+read shows everything but the secrets.
+
+In an incident, stop the account and keep the pair, and later let it go on:
+
+    vault write kraken/config disabled=true
+    vault write kraken/config disabled=false
 
 Use the API key for nothing else: whoever else uses it takes away the nonce that Kraken's requests are numbered with.
 Other accounts go under names of their own, as in kraken/config/desk-a, each with an API key of its own.
@@ -39,7 +46,7 @@ func (b *backend) pathConfig() []*framework.Path {
 		}
 		if field.Shown() {
 			shown[field.Name] = fieldSchema(field)
-			shown[field.Name].Required = true
+			shown[field.Name].Required = field.Name != account.FieldPairWrittenAt
 		}
 	}
 	answers := okResponse(shown)
@@ -98,7 +105,16 @@ func (b *backend) readConfig(ctx context.Context, req *logical.Request, data *fr
 	if err != nil || stored == nil {
 		return nil, err
 	}
-	return &logical.Response{Data: stored.Shown()}, nil
+	return b.configResponse(stored), nil
+}
+
+// configResponse shows a config, and warns where it can't be used.
+func (b *backend) configResponse(stored *account.Config) *logical.Response {
+	response := &logical.Response{Data: stored.Shown()}
+	if !b.accounts.Allows(stored) {
+		response.AddWarning(fmt.Sprintf("The mount's option %s doesn't allow this %s: no token is handed out.", account.OptionAllowedURLs, account.FieldAPIURL))
+	}
+	return response
 }
 
 func (b *backend) listConfigs(ctx context.Context, req *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
@@ -123,7 +139,7 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	if changed {
 		b.sendEvent(ctx, eventConfigWrite, pathConfigBase, name, "write", nil)
 	}
-	return &logical.Response{Data: written.Shown()}, nil
+	return b.configResponse(written), nil
 }
 
 func (b *backend) deleteConfig(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {

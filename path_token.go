@@ -18,9 +18,6 @@ const (
 	fieldWebSocketURL = "websocket_url"
 	fieldCached       = "cached"
 
-	// websocketURL is where a token is used: Kraken's private WebSocket API, version 2.
-	websocketURL = "wss://ws-auth.kraken.com/v2"
-
 	tokenSynopsis = "Get a token for Kraken's private WebSocket feeds."
 	tokenHelp     = `
 A read answers a token that opens the account's private WebSocket feeds. Connect to websocket_url and send the token
@@ -40,7 +37,7 @@ func (b *backend) pathToken() []*framework.Path {
 		fieldToken:        {Type: framework.TypeString, Required: true, Description: "The token.", DisplayAttrs: &framework.DisplayAttributes{Sensitive: true}},
 		fieldTTL:          {Type: framework.TypeDurationSecond, Required: true, Description: "Seconds left to use the token, counted from before it was asked for."},
 		fieldExpiresAt:    {Type: framework.TypeString, Required: true, Description: "When the token must have been used (RFC 3339, UTC)."},
-		fieldWebSocketURL: {Type: framework.TypeString, Required: true, Description: "Where to use the token: Kraken's WebSocket API v2."},
+		fieldWebSocketURL: {Type: framework.TypeString, Required: true, Description: "Where to use the token: websocket_url of the account's config."},
 		fieldCached:       {Type: framework.TypeBool, Required: true, Description: "Whether the token was minted for an earlier read."},
 	})
 	return accountPaths(pathTokenBase, framework.Path{
@@ -77,7 +74,7 @@ func tokenResponse(token account.Token, err error, req *logical.Request, data *f
 		fieldToken:        token.Value,
 		fieldTTL:          secondsUntil(token.ExpiresAt),
 		fieldExpiresAt:    rfc3339(token.ExpiresAt),
-		fieldWebSocketURL: websocketURL,
+		fieldWebSocketURL: token.WebSocketURL,
 		fieldCached:       token.Cached,
 	}}
 	if token.Warning != "" {

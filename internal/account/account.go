@@ -26,6 +26,8 @@ type Account struct {
 	keeper    *keeper.Keeper
 	transport *transport
 	client    *kraken.Client
+	storage   logical.Storage
+	allowed   bool       // the mount allows the place where it sends to
 	uses      keeper.Use // what the config brings to a call, but for the method
 
 	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
@@ -60,7 +62,9 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 		transport.release()
 		return nil, err
 	}
-	a := &Account{name: name, all: as, keeper: k, transport: transport, meter: newMeter()}
+	a := &Account{
+		name: name, all: as, keeper: k, transport: transport, storage: storage, allowed: as.Allows(c), meter: newMeter(),
+	}
 	a.config.Store(c)
 	a.client = &kraken.Client{
 		BaseURL:      c.APIURL,
@@ -73,7 +77,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 	}
 	a.current, a.retire = context.WithCancelCause(as.lifetime)
 	a.wire, a.cut = context.WithCancel(as.lifetime)
-	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
+	a.uses = keeper.Use{Account: name, Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
 	a.users.Store(1)
 	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) {
 		ctx, cancel := context.WithTimeout(a.current, a.config.Load().timeout())
@@ -110,6 +114,35 @@ func (a *Account) release() {
 		a.transport.release()
 		a.all.keepers.Release(a.keeper)
 	}
+}
+
+// refuses is why the account asks Kraken nothing, and hands out nothing; nil: it does.
+func (a *Account) refuses() error {
+	switch config := a.config.Load(); {
+	case config.Disabled:
+		return &DisabledError{Account: a.name}
+	case !a.allowed:
+		return &PlaceError{APIURL: config.APIURL}
+	}
+	return nil
+}
+
+// claim makes the account the owner of its key again, if the one that the key was last stored in has none or another by now, and isn't about to have it.
+func (a *Account) claim(ctx context.Context, owner string) error {
+	key := a.config.Load().APIKey
+	end, err := a.all.beginStoring(key, a.name)
+	if err != nil {
+		return err
+	}
+	defer end()
+	lost, err := holds(ctx, a.storage, owner, key)
+	if lost {
+		err = &KeyInUseError{Account: owner, Lost: true}
+	}
+	if err != nil {
+		return err
+	}
+	return a.keeper.Claim(ctx, a.name, false)
 }
 
 // use is what the account's config brings to a call.
@@ -179,7 +212,9 @@ func (a *Account) askToken(ctx context.Context, use keeper.Use) (token Token, er
 		if err != nil {
 			return err
 		}
-		token = Token{Value: made.Token, RequestedAt: made.RequestedAt, ExpiresAt: made.RequestedAt.Add(made.Expires)}
+		token = Token{
+			Value: made.Token, WebSocketURL: a.config.Load().WebSocketURL, RequestedAt: made.RequestedAt, ExpiresAt: made.RequestedAt.Add(made.Expires),
+		}
 		return nil
 	})
 	if err != nil {

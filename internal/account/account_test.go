@@ -22,7 +22,7 @@ func TestATokenIsMadeByTheConfiguredPair(t *testing.T) {
 		m.kraken.Misbehave(krakensim.Fault{Latency: time.Second, Times: 1})
 		token := m.mustRead("desk-a")
 		require.Equal(t, first.APIKey, m.madeFor(token))
-		require.Equal(t, Token{Value: token.Value, RequestedAt: began, ExpiresAt: began.Add(tokenLife)}, token)
+		require.Equal(t, Token{Value: token.Value, WebSocketURL: DefaultWebSocketURL, RequestedAt: began, ExpiresAt: began.Add(tokenLife)}, token)
 		require.Equal(t, []string{`"desk-a" <nil>`}, m.takeTold())
 		require.NotEqual(t, token.Value, m.mustRead("desk-a").Value, "without a cache every read mints its own")
 

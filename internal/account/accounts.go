@@ -27,6 +27,8 @@ type Options struct {
 	Transport func(roots *x509.CertPool) http.RoundTripper
 	// Clock is the clock of the nonces. Default: time.Now.
 	Clock func() time.Time
+	// Allowed are the places where api_url may point. Default: Kraken itself.
+	Allowed Places
 }
 
 // Accounts are the accounts of one mount. Its methods may be called by any number of goroutines at once. Their waits end with their context.
@@ -42,9 +44,15 @@ type Accounts struct {
 
 	mu      sync.RWMutex // guards all below, and what an entry says that it guards; never held over storage, network or a callback
 	closed  bool
-	entries map[string]*entry // by the account's name; those of use only
-	storing map[string]string // keeper.ID of an API key → name of the account that is being stored with it
-	work    sync.WaitGroup    // what Close waits for
+	entries map[string]*entry   // by the account's name; those of use only
+	storing map[string]newOwner // by the keeper.ID of an API key
+	work    sync.WaitGroup      // what Close waits for
+}
+
+// newOwner is the account that is about to become the owner of an API key, and how many requests are about that.
+type newOwner struct {
+	name  string
+	times int
 }
 
 // entry is what is known of one account's name. Accounts.mu guards all of it.
@@ -75,13 +83,16 @@ func New(options Options) *Accounts {
 	if options.Clock == nil {
 		options.Clock = time.Now
 	}
+	if options.Allowed == nil {
+		options.Allowed = defaultPlaces()
+	}
 	as := &Accounts{
 		options:    options,
 		transports: &transports{create: options.Transport, byBundle: map[string]*transport{}},
 		keepers:    keeper.NewKeepers(options.Clock, options.Logger),
 		proofs:     proofs{underWay: map[string]int{}},
 		entries:    map[string]*entry{},
-		storing:    map[string]string{},
+		storing:    map[string]newOwner{},
 	}
 	as.lifetime, as.end = context.WithCancelCause(context.Background())
 	return as
@@ -89,7 +100,8 @@ func New(options Options) *Accounts {
 
 // Token is a token of an account: from its cache where there is one, else minted.
 //
-// The error is a *NotConfiguredError, ErrClosed, one of the keeper's, a *kraken.Error, the storage's, or the cause of ctx's end. So it is with Mint and KeyInfo.
+// The error is a *NotConfiguredError, *DisabledError, *PlaceError, *KeyInUseError, ErrClosed, one of the keeper's, a *kraken.Error, the storage's, or the
+// cause of ctx's end. So it is with Mint and KeyInfo.
 func (as *Accounts) Token(ctx context.Context, storage logical.Storage, name string) (token Token, err error) {
 	if token, ok := as.cached(name); ok {
 		return token, nil
@@ -156,7 +168,9 @@ func (as *Accounts) on(ctx context.Context, storage logical.Storage, name string
 		if err != nil {
 			return err
 		}
-		err = a.whileCurrent(ctx, began, ask)
+		if err = a.refuses(); err == nil {
+			err = a.whileCurrent(ctx, began, ask)
+		}
 		switch {
 		case a.current.Err() == nil:
 			return err

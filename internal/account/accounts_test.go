@@ -276,7 +276,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	m := newMount(t) // in no bubble: the race detector is to see real interleavings
 	names := []string{"a", "b", "c"}
 	given := func(i int) fields {
-		key := krakensim.Key{APIKey: "key-" + strconv.Itoa(i), APISecret: otherSecret}
+		key := krakensim.Key{APIKey: "key/" + strconv.Itoa(i), APISecret: otherSecret}
 		m.kraken.SetKey(key)
 		return pair(key, fields{FieldCacheTTL: i, FieldRequestTimeout: 5, FieldVerify: i == 1})
 	}
@@ -329,7 +329,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	group.Go(func() {
 		for i := range rounds {
 			m.Invalidate("config/" + names[i%3])
-			m.Invalidate(keyStorage + keeper.ID("key-"+strconv.Itoa(i%3)))
+			m.Invalidate(keyStorage + keeper.ID("key/"+strconv.Itoa(i%3)))
 		}
 	})
 	group.Wait()

@@ -3,33 +3,38 @@ package account
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
-// Config is an account's configuration as it is stored: a key pair and how to use it. v0.1.0 stored the same. One that merge has
-// made keeps to the rules of Fields; it doesn't change any more.
+// Config is an account's configuration as it is stored: a key pair and how to use it. One that merge has made keeps to the rules of Fields;
+// it doesn't change any more. What v0.1.0 stored lacks some fields: see Read.
 type Config struct {
 	APIKey         string `json:"api_key"`
 	APISecret      string `json:"api_secret"`
 	OTPPassword    string `json:"otp_password,omitempty"`
 	TOTPSecret     string `json:"totp_secret,omitempty"`
+	PairWrittenAt  string `json:"pair_written_at,omitempty"` // RFC 3339
 	APIURL         string `json:"api_url"`
+	WebSocketURL   string `json:"websocket_url"`
 	CACert         string `json:"ca_cert,omitempty"`
 	RequestTimeout int    `json:"request_timeout"` // seconds
 	CacheTTL       int    `json:"cache_ttl"`       // seconds
 	Tier           string `json:"tier"`
+	Disabled       bool   `json:"disabled,omitempty"`
 }
 
 // Shown is what a read of the config shows: everything but the secrets.
 func (c *Config) Shown() map[string]any {
 	shown := map[string]any{}
 	for _, field := range Fields {
-		if field.Shown() {
-			shown[field.Name] = field.value(c)
+		if !field.Shown() {
+			continue
+		}
+		if value := field.value(c); value != nil {
+			shown[field.Name] = value
 		}
 	}
 	return shown
@@ -37,28 +42,25 @@ func (c *Config) Shown() map[string]any {
 
 const pairRemedy = "give api_key and api_secret in one write"
 
-// merge returns the config that a write makes of the stored one (nil: none yet): the fields given change, the rest stay. The
-// error is a *FieldError.
-func (c *Config) merge(change Change) (*Config, error) {
+// merge returns the config that a write, made at a time, makes of the stored one (nil: none yet): the fields given change, the rest stay.
+// A write that carries the pair sets the credentials as a whole: a second factor that it doesn't name is dropped. The error is a *FieldError.
+func (c *Config) merge(change Change, now time.Time) (*Config, error) {
 	created := c == nil
 	if created {
 		c = &Config{}
 	}
 	merged := *c
+	if change.carriesPair() {
+		merged.OTPPassword, merged.TOTPSecret = "", ""
+	}
 	for _, field := range Fields {
 		switch {
 		case field.text != nil:
-			if text, given := change.texts[field.Name]; given {
-				*field.text(&merged) = text
-			} else if created && field.Default != nil {
-				*field.text(&merged) = field.Default.(string)
-			}
+			set(field.text(&merged), change.texts, field, created)
 		case field.seconds != nil:
-			if seconds, given := change.seconds[field.Name]; given {
-				*field.seconds(&merged) = seconds
-			} else if created && field.Default != nil {
-				*field.seconds(&merged) = field.Default.(int)
-			}
+			set(field.seconds(&merged), change.seconds, field, created)
+		case field.flag != nil:
+			set(field.flag(&merged), change.flags, field, created)
 		}
 	}
 	for _, field := range Fields {
@@ -69,54 +71,67 @@ func (c *Config) merge(change Change) (*Config, error) {
 			return nil, err
 		}
 	}
+	if merged.APIKey != c.APIKey || merged.APISecret != c.APISecret {
+		merged.PairWrittenAt = now.UTC().Format(time.RFC3339)
+	}
+	if change.asksForProof() && merged.Disabled {
+		return nil, &FieldError{FieldVerify, "is true, but a disabled account asks Kraken nothing", "leave it out, or enable the account with disabled=false"}
+	}
 	if created {
 		return &merged, nil
 	}
 	return &merged, c.checkPair(&merged, change)
 }
 
-// checkPair lets the two halves of a pair change only together, and the place where requests go only by the hand of someone who knows what is
-// sent there. Else whoever may write the config, but doesn't know the secrets, could have signed requests and codes sent to a host of their own.
+// set gives what is kept of a field the value given, or in a first write the default.
+func set[T any](kept *T, given map[string]T, field *Field, created bool) {
+	if value, ok := given[field.Name]; ok {
+		*kept = value
+	} else if created && field.Default != nil {
+		*kept = field.Default.(T)
+	}
+}
+
+// checkPair lets the two halves of a pair change only together, and the places where requests and tokens go only by the hand of someone who knows
+// what is sent there. Else whoever may write the config, but doesn't know the secrets, could have them sent to a host of their own.
 func (c *Config) checkPair(merged *Config, change Change) error {
 	switch key, secret := change.gives(FieldAPIKey), change.gives(FieldAPISecret); {
 	case key && !secret:
 		return &FieldError{FieldAPIKey, "changes only together with api_secret", pairRemedy}
 	case secret && !key:
 		return &FieldError{FieldAPISecret, "changes only together with api_key", pairRemedy}
-	}
-	var moved string
-	switch {
-	case merged.APIURL != c.APIURL:
-		moved = FieldAPIURL
-	case merged.CACert != c.CACert:
-		moved = FieldCACert
-	default:
+	case key:
 		return nil
 	}
-	if !change.gives(FieldAPIKey) {
-		return &FieldError{moved, "changes only in a write that carries the key pair", pairRemedy + " with it"}
-	}
-	for field, stored := range map[string]string{FieldOTPPassword: c.OTPPassword, FieldTOTPSecret: c.TOTPSecret} { // one at most
-		if stored != "" && !change.gives(field) {
-			return &FieldError{moved, "changes only in a write that carries the second factor", fmt.Sprintf(`give %[1]s again, or %[1]s="" to drop it`, field)}
-		}
+	const problem, remedy = "changes only in a write that carries the key pair", pairRemedy + " with it"
+	switch {
+	case merged.APIURL != c.APIURL:
+		return &FieldError{FieldAPIURL, problem, remedy}
+	case merged.CACert != c.CACert:
+		return &FieldError{FieldCACert, problem, remedy}
+	case merged.WebSocketURL != c.WebSocketURL:
+		return &FieldError{FieldWebSocketURL, problem, remedy}
 	}
 	return nil
 }
 
 // needsProof tells whether the write that makes a config of the stored one (nil: none yet) is to prove the pair first.
 func (change Change) needsProof(stored, merged *Config) bool {
-	if change.verify != nil {
-		return *change.verify
+	if verify, given := change.flags[FieldVerify]; given {
+		return verify
 	}
-	return stored == nil || !stored.sameIdentity(merged)
+	return !merged.Disabled && (stored == nil || !stored.sameIdentity(merged))
 }
 
 // asksForProof tells whether the write says that the pair is to be proved.
-func (change Change) asksForProof() bool { return change.verify != nil && *change.verify }
+func (change Change) asksForProof() bool { return change.flags[FieldVerify] }
 
-// sameIdentity tells whether two configs sign with the same credentials and send to the same place. All else may change while requests
-// run.
+// runsOn tells whether what runs by a config can go on by another one. Otherwise it ends, with its cached token, and another takes its place.
+func (c *Config) runsOn(other *Config) bool {
+	return c.sameIdentity(other) && c.WebSocketURL == other.WebSocketURL && c.Disabled == other.Disabled
+}
+
+// sameIdentity tells whether two configs sign with the same credentials and send to the same place. What proves the one proves the other.
 func (c *Config) sameIdentity(other *Config) bool {
 	return c.credentials() == other.credentials() && c.samePlace(other)
 }

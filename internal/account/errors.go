@@ -34,11 +34,30 @@ func (e *NotConfiguredError) Error() string {
 	return "no key pair is configured for " + Title(e.Account)
 }
 
-// A KeyInUseError says that an API key stands in another account of the mount already: its nonce has one keeper.
-type KeyInUseError struct{ Account string }
+// A DisabledError says that an account is disabled.
+type DisabledError struct{ Account string }
+
+func (e *DisabledError) Error() string { return Title(e.Account) + " is disabled" }
+
+// A PlaceError says that the mount doesn't let api_url point where it does.
+type PlaceError struct{ APIURL string }
+
+func (e *PlaceError) Error() string {
+	return fmt.Sprintf("%s %s is none that the mount's option %s allows", FieldAPIURL, e.APIURL, OptionAllowedURLs)
+}
+
+// A KeyInUseError says that an API key stands in another account of the mount: its nonce has one keeper. Its message doesn't name that account,
+// for it may be another tenant's.
+type KeyInUseError struct {
+	Account string // the other one
+	Lost    bool   // the key was in this account, until that one proved that it has the pair
+}
 
 func (e *KeyInUseError) Error() string {
-	return "the API key is in use by " + Title(e.Account) + " of this mount"
+	if e.Lost {
+		return "api_key stands in another account of this mount, which has proved that it has the pair"
+	}
+	return "api_key is in use by another account of this mount"
 }
 
 // A TooManyProofsError says that too many pairs were refused lately for another one to be proved.

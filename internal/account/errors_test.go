@@ -15,16 +15,18 @@ import (
 func TestErrorsSayWhatHappened(t *testing.T) {
 	refused := krakenSays(kraken.KindInvalidKey)
 	for want, err := range map[string]error{
-		"tier is none of Kraken's; give pro":                                               &FieldError{FieldTier, "is none of Kraken's", "give pro"},
-		"no key pair is configured for the default account":                                &NotConfiguredError{},
-		`no key pair is configured for account "desk-a"`:                                   &NotConfiguredError{Account: "desk-a"},
-		`the API key is in use by account "desk-a" of this mount`:                          &KeyInUseError{Account: "desk-a"},
-		"the API key is in use by the default account of this mount":                       &KeyInUseError{},
-		"the pair couldn't be proved: failure of kind invalid_key":                         &ProofError{refused},
-		"the config was deleted while it was being written":                                ErrDeleted,
-		"too many key pairs were refused by Kraken lately; the next one is proved in 1 s":  &TooManyProofsError{},
-		"too many key pairs were refused by Kraken lately; the next one is proved in 12 s": &TooManyProofsError{12 * time.Second},
-		"too many key pairs were refused by Kraken lately; the next one is proved in 13 s": &TooManyProofsError{12*time.Second + 1},
+		"tier is none of Kraken's; give pro":                                                     &FieldError{FieldTier, "is none of Kraken's", "give pro"},
+		"no key pair is configured for the default account":                                      &NotConfiguredError{},
+		`no key pair is configured for account "desk-a"`:                                         &NotConfiguredError{Account: "desk-a"},
+		"api_key is in use by another account of this mount":                                     &KeyInUseError{Account: "desk-a"},
+		"api_key stands in another account of this mount, which has proved that it has the pair": &KeyInUseError{Account: "desk-a", Lost: true},
+		"the default account is disabled":                                                        &DisabledError{},
+		"api_url https://a.example is none that the mount's option allowed_api_urls allows":      &PlaceError{APIURL: "https://a.example"},
+		"the pair couldn't be proved: failure of kind invalid_key":                               &ProofError{refused},
+		"the config was deleted while it was being written":                                      ErrDeleted,
+		"too many key pairs were refused by Kraken lately; the next one is proved in 1 s":        &TooManyProofsError{},
+		"too many key pairs were refused by Kraken lately; the next one is proved in 12 s":       &TooManyProofsError{12 * time.Second},
+		"too many key pairs were refused by Kraken lately; the next one is proved in 13 s":       &TooManyProofsError{12*time.Second + 1},
 	} {
 		require.EqualError(t, err, want)
 	}

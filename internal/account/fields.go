@@ -1,15 +1,13 @@
 package account
 
 import (
-	"encoding/json"
+	"encoding/base64"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
-	"github.com/hashicorp/go-secure-stdlib/parseutil"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
@@ -21,11 +19,14 @@ const (
 	FieldOTPPassword    = "otp_password"
 	FieldTOTPSecret     = "totp_secret"
 	FieldTwoFactor      = "two_factor"
+	FieldPairWrittenAt  = "pair_written_at"
 	FieldAPIURL         = "api_url"
+	FieldWebSocketURL   = "websocket_url"
 	FieldCACert         = "ca_cert"
 	FieldRequestTimeout = "request_timeout"
 	FieldCacheTTL       = "cache_ttl"
 	FieldTier           = "tier"
+	FieldDisabled       = "disabled"
 	FieldVerify         = "verify"
 )
 
@@ -52,7 +53,8 @@ type Field struct {
 
 	text    func(*Config) *string // where a Text is kept; nil: it isn't
 	seconds func(*Config) *int    // where Seconds are kept
-	shown   func(*Config) any     // instead of what is kept
+	flag    func(*Config) *bool   // where a Bool is kept; nil: it isn't
+	shown   func(*Config) any     // instead of what is kept; nil of it: nothing
 	rule    func(*Config) error
 }
 
@@ -69,6 +71,8 @@ func (f *Field) value(c *Config) any {
 		return f.shown(c)
 	case f.Type == Seconds:
 		return *f.seconds(c)
+	case f.Type == Bool:
+		return *f.flag(c)
 	default:
 		return *f.text(c)
 	}
@@ -77,11 +81,14 @@ func (f *Field) value(c *Config) any {
 const (
 	defaultRequestTimeout = 10 * time.Second
 	minRequestTimeout     = 1 * time.Second
-	maxRequestTimeout     = 60 * time.Second
+	// Vault's own clients give up after 60 seconds. What is left is for them to hear why there is no token.
+	maxRequestTimeout = 55 * time.Second
 	// A token must be used within 15 minutes of its making; this leaves whoever gets an old one a minute to do so.
 	maxCacheTTL = 14 * time.Minute
 
-	// Kraken's API keys have 56 characters and its private keys 88; the bounds only keep nonsense out of the storage.
+	// Kraken's API keys have 56 characters; its private keys have 88, which are base64 of 64 bytes. The bounds only keep nonsense out of the storage.
+	apiKeyLength    = 56
+	privateKeyBytes = 64
 	maxAPIKeyLength = 256
 	maxSecretLength = 1024
 	maxURLLength    = 2048
@@ -91,6 +98,10 @@ const (
 const (
 	apiKeyRemedy = "give the public key as Kraken displays it"
 	secretRemedy = "give the private key as Kraken displays it, best from a file: api_secret=@FILE"
+	// What was given is never repeated, for it may be the private key.
+	swappedRemedy = "the two halves of the pair look swapped: api_key is the public key (56 characters), api_secret the private key (88)"
+
+	base64Characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 )
 
 // Fields are all the fields of a config, in the order in which they are checked.
@@ -105,8 +116,10 @@ var Fields = []*Field{
 				return &FieldError{FieldAPIKey, "is missing", apiKeyRemedy}
 			case len(c.APIKey) > maxAPIKeyLength:
 				return tooLong(FieldAPIKey, len(c.APIKey), maxAPIKeyLength)
-			case strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }):
-				return &FieldError{FieldAPIKey, "holds white space, control or non-ASCII characters", apiKeyRemedy}
+			case strings.Trim(c.APIKey, base64Characters) != "":
+				return &FieldError{FieldAPIKey, "holds characters that aren't base64's", apiKeyRemedy}
+			case isPrivateKey(c.APIKey, c.APISecret):
+				return &FieldError{FieldAPIKey, "is a private key", swappedRemedy}
 			}
 			return nil
 		},
@@ -167,16 +180,31 @@ var Fields = []*Field{
 		shown:       func(c *Config) any { return c.twoFactor() },
 	},
 	{
-		Name: FieldAPIURL, Title: "API URL", Default: kraken.DefaultURL,
-		Description: "Where Kraken's REST API is: https, or http on a loopback host. Changes only in a write that carries the key pair.",
-		text:        func(c *Config) *string { return &c.APIURL },
-		rule: func(c *Config) error {
-			normal, problem := normalURL(c.APIURL)
-			if problem != "" {
-				return &FieldError{FieldAPIURL, problem, "give https://HOST[:PORT][/PREFIX], as in " + kraken.DefaultURL}
+		Name:        FieldPairWrittenAt,
+		Description: "When the key pair was written (RFC 3339, UTC): how old it is. Missing if that was before version 0.2.0.",
+		shown: func(c *Config) any {
+			if c.PairWrittenAt == "" {
+				return nil
 			}
-			c.APIURL = normal
-			return nil
+			return c.PairWrittenAt
+		},
+	},
+	{
+		Name: FieldAPIURL, Title: "API URL", Default: kraken.DefaultURL,
+		Description: "Where Kraken's REST API is: one of the places that the mount allows (its option allowed_api_urls). Changes only in a write that carries the key pair.",
+		text:        func(c *Config) *string { return &c.APIURL },
+		rule: func(c *Config) (err error) {
+			c.APIURL, err = apiURLs.normal(FieldAPIURL, c.APIURL)
+			return err
+		},
+	},
+	{
+		Name: FieldWebSocketURL, Title: "WebSocket URL", Default: DefaultWebSocketURL,
+		Description: "Where readers are told to use their tokens: wss, or ws on a loopback host. The engine sends nothing there. Changes only in a write that carries the key pair.",
+		text:        func(c *Config) *string { return &c.WebSocketURL },
+		rule: func(c *Config) (err error) {
+			c.WebSocketURL, err = webSocketURLs.normal(FieldWebSocketURL, c.WebSocketURL)
+			return err
 		},
 	},
 	{
@@ -198,11 +226,11 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldRequestTimeout, Type: Seconds, Default: int(defaultRequestTimeout.Seconds()),
-		Description: "How long one read may take, retries included: 1s to 60s.",
+		Description: "How long one read may take, retries included: 1s to 55s.",
 		seconds:     func(c *Config) *int { return &c.RequestTimeout },
 		rule: func(c *Config) error {
 			if c.timeout() < minRequestTimeout || c.timeout() > maxRequestTimeout {
-				return &FieldError{FieldRequestTimeout, "is out of range", "give 1s to 60s"}
+				return &FieldError{FieldRequestTimeout, "is out of range", "give 1s to 55s"}
 			}
 			return nil
 		},
@@ -230,8 +258,13 @@ var Fields = []*Field{
 		},
 	},
 	{
+		Name: FieldDisabled, Type: Bool, Default: false,
+		Description: "Hand out no token and ask Kraken nothing, but keep the pair: the switch for an incident.",
+		flag:        func(c *Config) *bool { return &c.Disabled },
+	},
+	{
 		Name: FieldVerify, Type: Bool, Default: true,
-		Description: "Prove the pair by getting a token from Kraken before storing it; by default, where the write brings credentials, api_url or ca_cert. Not stored.",
+		Description: "Prove the pair by getting a token from Kraken before storing it; by default, where the write changes credentials, api_url or ca_cert. Not stored.",
 	},
 }
 
@@ -239,73 +272,10 @@ func tooLong(field string, length, most int) error {
 	return &FieldError{field, fmt.Sprintf("is %d bytes long", length), fmt.Sprintf("at most %d make sense", most)}
 }
 
-// Change is what a write gives.
-type Change struct {
-	texts   map[string]string
-	seconds map[string]int
-	verify  *bool // nil: not given
-}
-
-// ParseChange reads what a write gives, as it came from JSON or a command line. Names that aren't a field's are passed over. The error is a
-// *FieldError, and quotes no value.
-func ParseChange(raw map[string]any) (Change, error) {
-	change := Change{texts: map[string]string{}, seconds: map[string]int{}}
-	for _, field := range Fields {
-		value, given := raw[field.Name]
-		if !given || !field.Given() {
-			continue
-		}
-		switch field.Type {
-		case Text:
-			text, ok := parseText(value)
-			if !ok {
-				return Change{}, &FieldError{field.Name, "is not text", "give one string"}
-			}
-			change.texts[field.Name] = text
-		case Seconds:
-			seconds, problem := parseSeconds(value)
-			if problem != "" {
-				return Change{}, &FieldError{field.Name, problem, "give whole seconds, as 30, or with a unit, as 30s or 5m"}
-			}
-			change.seconds[field.Name] = seconds
-		case Bool:
-			verify, err := strconv.ParseBool(fmt.Sprint(value))
-			if err != nil {
-				return Change{}, &FieldError{field.Name, "is neither true nor false", "give true or false"}
-			}
-			change.verify = &verify
-		}
-	}
-	return change, nil
-}
-
-func parseText(value any) (text string, ok bool) {
-	switch value := value.(type) {
-	case nil:
-		return "", true
-	case string:
-		// White space around a value comes from files and copying, and means nothing in any of these fields.
-		return strings.TrimSpace(value), true
-	case json.Number:
-		return value.String(), true
-	}
-	return "", false
-}
-
-func parseSeconds(value any) (seconds int, problem string) {
-	duration, err := parseutil.ParseDurationSecond(value)
-	switch {
-	case err != nil || value == nil || value == "":
-		return 0, "is not a duration"
-	case duration < 0:
-		return 0, "is negative"
-	case duration%time.Second != 0:
-		return 0, "is not a number of whole seconds"
-	}
-	return int(duration / time.Second), ""
-}
-
-// gives tells whether the write gives any of these fields.
-func (change Change) gives(fields ...string) bool {
-	return slices.ContainsFunc(fields, func(field string) bool { _, ok := change.texts[field]; return ok })
+// isPrivateKey tells whether what is given as the public key is the private one, as far as that can be seen: it may have lost its end in copying.
+func isPrivateKey(apiKey, apiSecret string) bool {
+	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(apiKey, "="))
+	return err == nil && len(decoded) == privateKeyBytes ||
+		apiKey == apiSecret ||
+		len(apiSecret) == apiKeyLength && len(apiKey) > apiKeyLength
 }

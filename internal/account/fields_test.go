@@ -24,9 +24,10 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 			given = append(given, field.Name)
 		}
 	}
-	assert.Equal(t, []string{FieldAPIKey, FieldTwoFactor, FieldAPIURL, FieldCACert, FieldRequestTimeout, FieldCacheTTL, FieldTier}, shown)
+	assert.Equal(t, []string{FieldAPIKey, FieldTwoFactor, FieldPairWrittenAt, FieldAPIURL, FieldWebSocketURL, FieldCACert, FieldRequestTimeout, FieldCacheTTL, FieldTier, FieldDisabled}, shown)
 	assert.Equal(t, []string{
-		FieldAPIKey, FieldAPISecret, FieldOTPPassword, FieldTOTPSecret, FieldAPIURL, FieldCACert, FieldRequestTimeout, FieldCacheTTL, FieldTier, FieldVerify,
+		FieldAPIKey, FieldAPISecret, FieldOTPPassword, FieldTOTPSecret, FieldAPIURL, FieldWebSocketURL, FieldCACert, FieldRequestTimeout, FieldCacheTTL,
+		FieldTier, FieldDisabled, FieldVerify,
 	}, given)
 }
 
@@ -43,11 +44,26 @@ func TestBadInput(t *testing.T) {
 		"api_key null":                {with(FieldAPIKey, nil), "api_key is missing"},
 		"api_key white space":         {with(FieldAPIKey, " \n"), "api_key is missing"},
 		"api_key too long":            {with(FieldAPIKey, long[:maxAPIKeyLength+1]), "api_key is 257 bytes long; at most 256"},
-		"api_key with a control char": {with(FieldAPIKey, "a\x00b"), "api_key holds white space, control or non-ASCII"},
-		"api_key with a newline":      {with(FieldAPIKey, "a\nX-Evil: b"), "api_key holds white space, control or non-ASCII"},
-		"api_key with a space":        {with(FieldAPIKey, "a b"), "api_key holds white space, control or non-ASCII"},
-		"api_key with a DEL":          {with(FieldAPIKey, "a\x7fb"), "api_key holds white space, control or non-ASCII"},
-		"api_key not ASCII":           {with(FieldAPIKey, "kräken"), "api_key holds white space, control or non-ASCII"},
+		"api_key with a control char": {with(FieldAPIKey, "a\x00b"), "api_key holds characters that aren't base64's"},
+		"api_key with a newline":      {with(FieldAPIKey, "a\nX-Evil: b"), "api_key holds characters that aren't base64's"},
+		"api_key with a space":        {with(FieldAPIKey, "a b"), "api_key holds characters that aren't base64's"},
+		"api_key with a DEL":          {with(FieldAPIKey, "a\x7fb"), "api_key holds characters that aren't base64's"},
+		"api_key not ASCII":           {with(FieldAPIKey, "kräken"), "api_key holds characters that aren't base64's"},
+		"api_key not base64":          {with(FieldAPIKey, "key_1"), "api_key holds characters that aren't base64's"},
+		"api_key that looks ASCII":    {with(FieldAPIKey, "\u0430bc"), "api_key holds characters that aren't base64's"},
+		"a private key as api_key":    {with(FieldAPIKey, otherSecret), "api_key is a private key; the two halves"},
+		"the same without its end":    {with(FieldAPIKey, strings.TrimRight(otherSecret, "=")), "api_key is a private key"},
+		"one half twice":              {with(FieldAPISecret, first.APIKey), "api_key is a private key; the two halves"},
+		"swapped, and cut in copying": {pair(first, fields{FieldAPIKey: otherSecret[:80], FieldAPISecret: first.APIKey}), "api_key is a private key"},
+		"disabled a word":             {only(FieldDisabled, "maybe"), "disabled is neither true nor false"},
+		"disabled a list":             {only(FieldDisabled, []any{true}), "disabled is neither true nor false"},
+		"disabled null":               {only(FieldDisabled, nil), "disabled is neither true nor false"},
+		"disabled, with a proof":      {fields{FieldDisabled: true, FieldVerify: true}, "verify is true, but a disabled account asks Kraken nothing"},
+		"websocket_url alone":         {only(FieldWebSocketURL, "wss://a.example"), "websocket_url changes only in a write that carries the key pair"},
+		"websocket_url of a page":     {with(FieldWebSocketURL, "https://ws-auth.kraken.com/v2"), "websocket_url is not wss; give wss://HOST"},
+		"websocket_url not encrypted": {with(FieldWebSocketURL, "ws://ws-auth.kraken.com/v2"), "websocket_url is ws, which is for loopback hosts only"},
+		"websocket_url empty":         {with(FieldWebSocketURL, ""), "websocket_url is empty; give wss://HOST"},
+		"api_url of a WebSocket":      {with(FieldAPIURL, "wss://api.kraken.com"), "api_url is not https"},
 		"api_key a list":              {with(FieldAPIKey, []any{"a"}), "api_key is not text"},
 		"api_key a boolean":           {with(FieldAPIKey, true), "api_key is not text"},
 		"api_key alone":               {only(FieldAPIKey, "other"), "api_key changes only together with api_secret"},
@@ -69,7 +85,7 @@ func TestBadInput(t *testing.T) {
 		"request_timeout a word":      {only(FieldRequestTimeout, "soon"), "request_timeout is not a duration"},
 		"request_timeout a list":      {only(FieldRequestTimeout, []any{1}), "request_timeout is not a duration"},
 		"request_timeout 0":           {only(FieldRequestTimeout, 0), "request_timeout is out of range"},
-		"request_timeout 61s":         {only(FieldRequestTimeout, "61s"), "request_timeout is out of range"},
+		"request_timeout 56s":         {only(FieldRequestTimeout, "56s"), "request_timeout is out of range"},
 		"request_timeout negative":    {only(FieldRequestTimeout, -1), "request_timeout is negative"},
 		"request_timeout 1500ms":      {only(FieldRequestTimeout, "1500ms"), "request_timeout is not a number of whole seconds"},
 		"cache_ttl 14m1s":             {only(FieldCacheTTL, "14m1s"), "cache_ttl is out of range"},
@@ -114,12 +130,13 @@ func TestBadInput(t *testing.T) {
 func TestTheLongestGoodInput(t *testing.T) {
 	bundle := certificate(t) + "\n"
 	for field, value := range map[string]string{
-		FieldAPIKey:         "!~" + strings.Repeat("A", maxAPIKeyLength-2),
+		FieldAPIKey:         "+/=" + strings.Repeat("A", maxAPIKeyLength-3),
 		FieldAPISecret:      strings.Repeat("A", maxSecretLength),
 		FieldOTPPassword:    strings.Repeat("p", maxSecretLength),
 		FieldTOTPSecret:     strings.Repeat("A", maxSecretLength),
 		FieldCACert:         bundle + strings.Repeat("x", maxBundleLength-len(bundle)),
-		FieldRequestTimeout: "60",
+		FieldRequestTimeout: "55",
+		FieldWebSocketURL:   "ws://localhost:8080/v2",
 		FieldCacheTTL:       "14m",
 	} {
 		bubble(t, func(t *testing.T, m *mount) { m.configure("", fields{field: value}) })
@@ -182,7 +199,8 @@ func TestAMissingFieldHasItsDefault(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, changed)
 		require.Equal(t, &Config{
-			APIKey: first.APIKey, APISecret: krakensim.ExampleAPISecret, APIURL: kraken.DefaultURL, RequestTimeout: 10, Tier: keeper.TierStarter,
+			APIKey: first.APIKey, APISecret: krakensim.ExampleAPISecret, PairWrittenAt: "2000-01-01T00:00:00Z", APIURL: kraken.DefaultURL,
+			WebSocketURL: "wss://ws-auth.kraken.com/v2", RequestTimeout: 10, Tier: keeper.TierStarter,
 		}, written)
 		require.Equal(t, written, m.stored(""))
 	})

@@ -37,6 +37,15 @@ const (
 	elsewhere = "https://elsewhere.example"
 )
 
+// places are all that tests have api_url point to.
+var places = func() Places {
+	places, err := ParsePlaces("https://api.kraken.com,https://elsewhere.example,https://place0.example,https://place1.example,https://place2.example,https://place3.example")
+	if err != nil {
+		panic(err)
+	}
+	return places
+}()
+
 // The keys that both Krakens know.
 var (
 	first  = krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}
@@ -84,6 +93,7 @@ func (m *mount) start(clock func() time.Time) {
 		},
 		Transport: func(*x509.CertPool) http.RoundTripper { return wire{m} },
 		Clock:     clock,
+		Allowed:   places,
 	})
 	m.t.Cleanup(m.Accounts.Close)
 }

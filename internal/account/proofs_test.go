@@ -167,7 +167,7 @@ func TestAfterFiveRefusedProofsAMinuteForOneAccountTheNextOneIsRefused(t *testin
 	bubble(t, func(t *testing.T, m *mount) {
 		m.configure("")
 		wrong := func(i int) fields {
-			return pair(krakensim.Key{APIKey: "made-up-" + strconv.Itoa(i), APISecret: otherSecret})
+			return pair(krakensim.Key{APIKey: "made/up/" + strconv.Itoa(i), APISecret: otherSecret})
 		}
 		for i := range 5 {
 			requireProof(t, kraken.KindInvalidKey, m.write("", wrong(i)))
@@ -192,7 +192,7 @@ func TestMadeUpKeysCost60CallsAMinuteAndLeaveNothing(t *testing.T) {
 		const writes = 4000
 		refused, before := 0, len(m.entries)
 		for i := range writes {
-			err := m.write(fmt.Sprintf("tenant-%d", i), pair(krakensim.Key{APIKey: fmt.Sprintf("made-up-%d", i), APISecret: otherSecret}))
+			err := m.write(fmt.Sprintf("tenant-%d", i), pair(krakensim.Key{APIKey: fmt.Sprintf("made/up/%d", i), APISecret: otherSecret}))
 			if tooMany := (*TooManyProofsError)(nil); !asError(err, &tooMany) {
 				requireProof(t, kraken.KindInvalidKey, err)
 				refused++
@@ -217,7 +217,7 @@ func TestMadeUpKeysCost60CallsAMinuteAndLeaveNothing(t *testing.T) {
 func TestProofsThatSucceedDontCount(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
 		for i := range 1000 {
-			key := krakensim.Key{APIKey: fmt.Sprintf("key-%d", i), APISecret: otherSecret}
+			key := krakensim.Key{APIKey: fmt.Sprintf("key/%d", i), APISecret: otherSecret}
 			m.kraken.SetKey(key)
 			require.NoError(t, m.write(fmt.Sprintf("tenant-%d", i), pair(key)))
 		}
@@ -237,12 +237,12 @@ func TestAProofHoldsTheTurnFor5SecondsWhereTheKeyIsNotStored(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
 		m.kraken.Misbehave(krakensim.Fault{Hang: true})
 		began := time.Now()
-		requireProof(t, kraken.KindTimeout, m.write("", pair(first, fields{FieldRequestTimeout: "60s"})))
+		requireProof(t, kraken.KindTimeout, m.write("", pair(first, fields{FieldRequestTimeout: "55s"})))
 		require.Equal(t, 5*time.Second, time.Since(began))
 
 		m.configure("", fields{FieldRequestTimeout: "40s"})
 		began = time.Now()
-		requireProof(t, kraken.KindTimeout, m.write("", pair(second, fields{FieldRequestTimeout: "60s"})))
+		requireProof(t, kraken.KindTimeout, m.write("", pair(second, fields{FieldRequestTimeout: "55s"})))
 		require.Equal(t, 5*time.Second, time.Since(began), "nor where another key is")
 	})
 }
@@ -253,7 +253,7 @@ func TestAProofHoldsTheTurnForHalfOfTheRunningRequestTimeout(t *testing.T) {
 		m.kraken.Misbehave(krakensim.Fault{Latency: 3 * time.Second, Times: 1}, krakensim.Fault{Hang: true, Times: 1})
 		before := m.readers(1, "")
 		written := together(1, func() (Token, error) {
-			return Token{}, m.write("", fields{FieldVerify: true, FieldRequestTimeout: "60s"})
+			return Token{}, m.write("", fields{FieldVerify: true, FieldRequestTimeout: "55s"})
 		})
 		synctest.Wait()
 		behind := m.readers(3, "")
@@ -285,7 +285,7 @@ func TestAWriteWhoseProofHangsBesideSixReaders(t *testing.T) {
 func TestWhatAProofNeededLeavesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
 		for i := range 100 {
-			require.Error(t, m.write(fmt.Sprint("tenant-", i), pair(krakensim.Key{APIKey: fmt.Sprint("made-up-", i), APISecret: otherSecret})))
+			require.Error(t, m.write(fmt.Sprint("tenant-", i), pair(krakensim.Key{APIKey: fmt.Sprint("made/up/", i), APISecret: otherSecret})))
 			require.Empty(t, m.keysUnder(""))
 			require.Empty(t, m.entries)
 			time.Sleep(time.Second)

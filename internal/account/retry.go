@@ -39,9 +39,15 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) err
 	for {
 		err := a.keeper.Do(ctx, use, call)
 		var failed *kraken.Error
+		var notOwner *keeper.NotOwnerError
 		switch {
 		case err == nil:
 			return nil
+		case errors.As(err, &notOwner):
+			if err := a.claim(ctx, notOwner.Owner); err != nil {
+				return err
+			}
+			continue
 		case errors.Is(ctx.Err(), context.Canceled):
 			return context.Cause(ctx)
 		case keeper.NotAsked(err):

@@ -25,7 +25,7 @@ func Path(base, name string) string {
 	return base + "/" + name
 }
 
-// Read returns an account's stored config, nil if there is none.
+// Read returns an account's stored config, nil if there is none. What v0.1.0 stored is read as this version would have it.
 func Read(ctx context.Context, storage logical.Storage, name string) (*Config, error) {
 	entry, err := storage.Get(ctx, Path(ConfigStorage, name))
 	if err != nil || entry == nil {
@@ -36,6 +36,10 @@ func Read(ctx context.Context, storage logical.Storage, name string) (*Config, e
 		// The decoder's own error may quote what it read.
 		return nil, fmt.Errorf("the stored config of %s can't be decoded; delete it, then write it again", Title(name))
 	}
+	if stored.WebSocketURL == "" {
+		stored.WebSocketURL = DefaultWebSocketURL
+	}
+	stored.RequestTimeout = min(stored.RequestTimeout, int(maxRequestTimeout.Seconds()))
 	return stored, nil
 }
 

@@ -189,7 +189,7 @@ func TestStorageOfTheFirstRelease(t *testing.T) {
 				FieldTier: "none", FieldCACert: "",
 			},
 		} {
-			want[FieldAPIURL] = "https://api.kraken.com"
+			want[FieldAPIURL], want[FieldWebSocketURL], want[FieldDisabled] = "https://api.kraken.com", "wss://ws-auth.kraken.com/v2", false
 			assert.Equal(t, want, m.stored(name).Shown(), name)
 		}
 

@@ -10,6 +10,8 @@ import (
 type Token struct {
 	// Value is the token itself, a secret: whoever has it reads the account's feeds and may trade.
 	Value string
+	// WebSocketURL is where the account's config says to use it.
+	WebSocketURL string
 	// RequestedAt is when the token was asked for, taken before the request was sent. Its age counts from here.
 	RequestedAt time.Time
 	// ExpiresAt is RequestedAt plus the life that Kraken gave the token, so never later than Kraken's own end of it.

@@ -10,6 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// parsed is an api_url's one form, or what is wrong with it.
+func parsed(text string) (normal, problem string) {
+	url, problem := apiURLs.parse(text)
+	if problem != "" {
+		return "", problem
+	}
+	return url.String(), ""
+}
+
 // TestURLsThatAreTricks: each looks like one place and may lead to another.
 func TestURLsThatAreTricks(t *testing.T) {
 	for _, trick := range []string{
@@ -27,7 +36,7 @@ func TestURLsThatAreTricks(t *testing.T) {
 		"https://.kraken.com", "https://2130706433", "https://1.2.3", "https://", "https://:443", "//api.kraken.com", "api.kraken.com", "http+unix://localhost", "file:///etc/passwd", "javascript:1",
 		"https://api.kraken.com?", "https://api.kraken.com#", "https://api.kraken.com/?a", "https://api.kraken.com/#@evil.example",
 	} {
-		normal, problem := normalURL(trick)
+		normal, problem := parsed(trick)
 		assert.NotEmpty(t, problem, "%q was taken as %q", trick, normal)
 		assert.NotContains(t, problem, "evil")
 	}
@@ -39,7 +48,7 @@ func TestURLsThatAreTricks(t *testing.T) {
 		"https://api.kraken.com/00/a":  "https://api.kraken.com/00/a",
 		"https://xn--krken-jra.com":    "https://xn--krken-jra.com", // what a unicode host is in DNS, seen as what it is
 	} {
-		normal, problem := normalURL(good)
+		normal, problem := parsed(good)
 		assert.Empty(t, problem, good)
 		assert.Equal(t, want, normal)
 	}
@@ -74,7 +83,7 @@ func TestURLsThatAreWrongAreToldWhy(t *testing.T) {
 		"https://api.kraken.com/a//b":          "has a path with empty or dot segments",
 		"https://api.kraken.com/%2e%2e/":       "has a path with characters that need escaping",
 	} {
-		normal, problem := normalURL(given)
+		normal, problem := parsed(given)
 		assert.Equal(t, want, problem, given)
 		assert.Empty(t, normal, given)
 	}
@@ -96,7 +105,7 @@ func TestGoodURLs(t *testing.T) {
 		"https://a:1":                         "https://a:1",
 		"https://z9":                          "https://z9",
 	} {
-		normal, problem := normalURL(given)
+		normal, problem := parsed(given)
 		assert.Empty(t, problem, given)
 		assert.Equal(t, want, normal, given)
 	}
@@ -104,7 +113,7 @@ func TestGoodURLs(t *testing.T) {
 		assert.False(t, validHostname(bad), bad)
 	}
 	longest := "https://api.kraken.com/" + strings.Repeat("a", maxURLLength-23)
-	normal, problem := normalURL(longest)
+	normal, problem := parsed(longest)
 	assert.Empty(t, problem)
 	assert.Equal(t, longest, normal)
 }
@@ -118,12 +127,12 @@ func FuzzURL(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		normal, problem := normalURL(text)
+		normal, problem := parsed(text)
 		if problem != "" {
 			assert.NotRegexp(t, `[[:cntrl:]]`, problem)
 			return
 		}
-		again, problem := normalURL(normal)
+		again, problem := parsed(normal)
 		require.Empty(t, problem, normal)
 		require.Equal(t, normal, again)
 		request, err := url.Parse(normal + "/0/private/GetWebSocketsToken")

@@ -42,9 +42,10 @@ type write struct {
 	entry   *entry
 	change  Change
 
-	stored *Config // nil: none
-	seen   uint64  // the entry's changes before it was read
-	merged *Config // what it shall be
+	stored *Config       // nil: none
+	seen   uint64        // the entry's changes before it was read
+	merged *Config       // what it shall be
+	owner  keeper.Record // of its key; the zero value: none
 
 	fresh  *Account // what would run by merged; nil: not built, or in its place
 	proved bool     // fresh was
@@ -60,12 +61,15 @@ func (w *write) try(ctx context.Context) (changed bool, err error) {
 	if existed && w.stored == nil {
 		return false, ErrDeleted
 	}
-	if w.merged, err = w.stored.merge(w.change); err != nil {
+	if w.merged, err = w.stored.merge(w.change, time.Now()); err != nil {
 		return false, err
 	}
 	unchanged := w.stored != nil && *w.stored == *w.merged
 	if unchanged && !w.change.asksForProof() {
 		return false, nil
+	}
+	if err := w.checkPlace(); err != nil {
+		return false, err
 	}
 	if err := w.checkOwner(ctx); err != nil {
 		return false, err
@@ -103,23 +107,41 @@ func (w *write) giveUp() {
 	w.fresh, w.proved, w.token = nil, false, Token{}
 }
 
-// checkOwner refuses an API key that another account of the mount holds, for its nonce has one keeper and its limits one counter. The key's
-// record tells where to look, so that no scan over all accounts is needed; the config found there decides, for it may have another key by now.
-func (w *write) checkOwner(ctx context.Context) error {
+// checkPlace refuses a place that the mount doesn't allow. A config that points there already can still be changed in all that asks Kraken nothing.
+func (w *write) checkPlace() error {
+	if w.as.Allows(w.merged) || w.stored != nil && w.stored.sameIdentity(w.merged) && !w.change.asksForProof() {
+		return nil
+	}
+	return &PlaceError{APIURL: w.merged.APIURL}
+}
+
+// checkOwner refuses an API key that another account of the mount holds, for its nonce has one keeper and its limits one counter. A claim that was never
+// proved yields to a write that proves the pair: else anybody who knows a public key could keep it out.
+func (w *write) checkOwner(ctx context.Context) (err error) {
+	var other bool
 	k, err := w.as.keepers.Hold(w.merged.APIKey, newKeyStore(w.storage, w.merged.APIKey))
 	if err != nil {
 		return err
 	}
 	defer w.as.keepers.Release(k)
-	owner, owned, err := k.Owner(ctx)
-	if err != nil || !owned || owner == w.entry.name {
+	var owned bool
+	if w.owner, owned, err = k.Owner(ctx); err != nil || !owned || w.owner.Account == w.entry.name {
 		return err
 	}
-	config, err := Read(ctx, w.storage, owner)
-	if err == nil && config != nil && config.APIKey == w.merged.APIKey {
-		err = &KeyInUseError{Account: owner}
+	if other, err = holds(ctx, w.storage, w.owner.Account, w.merged.APIKey); err != nil || !other {
+		return err
 	}
-	return err
+	if !w.owner.Proved && (w.proved || w.change.needsProof(w.stored, w.merged)) {
+		return nil
+	}
+	return &KeyInUseError{Account: w.owner.Account}
+}
+
+// holds tells whether an API key stands in an account. The key's record tells in which one to look, so that no scan over all is needed; the config found
+// there decides, for it may have another key by now.
+func holds(ctx context.Context, storage logical.Storage, name, apiKey string) (bool, error) {
+	config, err := Read(ctx, storage, name)
+	return config != nil && config.APIKey == apiKey, err
 }
 
 // store stores merged and lets it run.
@@ -127,22 +149,21 @@ func (w *write) store(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the caller went while the pair was being proved
 	}
-	id := keeper.ID(w.merged.APIKey)
-	err := w.as.beginChange(ctx, w.entry, func() error {
-		if w.entry.changes != w.seen {
-			return errOvertaken
-		}
-		if other, ok := w.as.storing[id]; ok {
-			return &KeyInUseError{Account: other}
-		}
-		w.as.storing[id] = w.entry.name
-		return nil
-	})
+	end, err := w.as.beginStoring(w.merged.APIKey, w.entry.name)
 	if err != nil {
 		return err
 	}
+	defer end()
 	if err := w.checkOwner(ctx); err != nil { // again, now that nobody else can become it
-		w.as.endChange(w.entry, func() { delete(w.as.storing, id) })
+		return err
+	}
+	err = w.as.beginChange(ctx, w.entry, func() error {
+		if w.entry.changes != w.seen {
+			return errOvertaken
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	ctx, cancel := decided(ctx)
@@ -150,7 +171,6 @@ func (w *write) store(ctx context.Context) error {
 	was, err := w.put(ctx)
 	var old *Account
 	w.as.endChange(w.entry, func() {
-		delete(w.as.storing, id)
 		switch was {
 		case isStored:
 			old = w.install()
@@ -173,9 +193,31 @@ func (w *write) store(ctx context.Context) error {
 	return err
 }
 
+// beginStoring lets an account become the owner of an API key, and no other account until end is called.
+func (as *Accounts) beginStoring(apiKey, name string) (end func(), err error) {
+	id := keeper.ID(apiKey)
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	owner := as.storing[id]
+	if owner.times > 0 && owner.name != name {
+		return nil, &KeyInUseError{Account: owner.name}
+	}
+	as.storing[id] = newOwner{name, owner.times + 1}
+	return func() {
+		as.mu.Lock()
+		defer as.mu.Unlock()
+		if owner := as.storing[id]; owner.times > 1 {
+			as.storing[id] = newOwner{name, owner.times - 1}
+		} else {
+			delete(as.storing, id)
+		}
+	}, nil
+}
+
 // handOver gives the token of a proof to what runs, if that runs by the same credentials.
 func (w *write) handOver() {
-	if a := w.as.running(w.entry.name); w.proved && a != nil && a.config.Load().sameIdentity(w.merged) {
+	if a := w.as.running(w.entry.name); w.proved && a != nil && a.config.Load().runsOn(w.merged) {
+		w.token.WebSocketURL = w.merged.WebSocketURL
 		a.minted(context.Background())
 		a.keep(w.token)
 	}
@@ -188,7 +230,7 @@ func (w *write) install() (old *Account) {
 	switch {
 	case w.as.closed:
 		return nil
-	case running != nil && running.config.Load().sameIdentity(w.merged):
+	case running != nil && running.config.Load().runsOn(w.merged):
 		running.config.Store(w.merged)
 	default:
 		old, running = running, w.fresh
@@ -258,7 +300,8 @@ const (
 
 // put stores merged: the key's record first, for it must be there when its account runs.
 func (w *write) put(ctx context.Context) (outcome, error) {
-	if err := w.fresh.keeper.Claim(ctx, w.entry.name); err != nil {
+	known := w.owner.Proved && w.owner.Account == w.entry.name && w.stored != nil && w.stored.credentials() == w.merged.credentials()
+	if err := w.fresh.keeper.Claim(ctx, w.entry.name, w.proved || known); err != nil {
 		return isAsBefore, err // a record without a config that bears it out means nothing
 	}
 	return settle(ctx, w.storage, w.entry.name, w.merged, w.stored, put(ctx, w.storage, w.entry.name, w.merged))

@@ -135,7 +135,7 @@ func TestAFixOfTheAPIURLWhileFiveCallsToTheWrongOneHang(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, m *mount) {
-				m.configure("", fields{FieldAPIURL: elsewhere, FieldRequestTimeout: "60s"})
+				m.configure("", fields{FieldAPIURL: elsewhere, FieldRequestTimeout: "55s"})
 				m.elsewhere.Misbehave(krakensim.Fault{Hang: true, Times: 1})
 				readers := m.readers(5, "")
 				began := time.Now()

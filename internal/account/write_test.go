@@ -278,7 +278,7 @@ func TestConcurrentWritesOfOneAccountKeepTheFieldsOfAll(t *testing.T) {
 		m.storage.behave()
 		require.Len(t, m.calls(), 1, "a proof isn't made again because another write was quicker")
 		require.Equal(t, &Config{
-			APIKey: second.APIKey, APISecret: second.APISecret, APIURL: kraken.DefaultURL, Tier: "pro", CacheTTL: 7, RequestTimeout: 8,
+			APIKey: second.APIKey, APISecret: second.APISecret, PairWrittenAt: "2000-01-01T00:00:00Z", WebSocketURL: DefaultWebSocketURL, APIURL: kraken.DefaultURL, Tier: "pro", CacheTTL: 7, RequestTimeout: 8,
 		}, m.stored(""))
 		m.requireAgreement("")
 	})
@@ -312,7 +312,7 @@ func TestOfTwoAccountsThatRaceForOneKeyOneWins(t *testing.T) {
 
 func TestAKeyIsFreeOnceItsAccountHasAnotherOrIsGone(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
-		m.configure("a")
+		require.NoError(t, m.write("a", pair(first)))
 		require.Equal(t, &KeyInUseError{Account: "a"}, m.write("b", pair(first)))
 		require.NoError(t, m.write("a", pair(second)))
 		m.configure("b")
@@ -354,7 +354,7 @@ func TestAConfigThatIsDeletedWhileItIsWrittenIsNotWritten(t *testing.T) {
 
 func TestADeleteAndAWriteToAnotherAccountNeverWaitForAProof(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
-		m.configure("", fields{FieldRequestTimeout: "60s"})
+		m.configure("", fields{FieldRequestTimeout: "55s"})
 		m.kraken.Misbehave(krakensim.Fault{Hang: true})
 		writes := together(6, func() (Token, error) { return Token{}, m.write("", fields{FieldVerify: true, FieldCacheTTL: 7}) })
 		synctest.Wait()

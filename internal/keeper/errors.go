@@ -82,6 +82,11 @@ func (e *StoreError) Error() string {
 
 func (e *StoreError) Unwrap() error { return e.Err }
 
+// A NotOwnerError says that no call was made, because the API key was stored in another account since.
+type NotOwnerError struct{ Owner string } // the account that the key was last stored in
+
+func (e *NotOwnerError) Error() string { return "the API key was stored in another account since" }
+
 // NotAsked says whether err was given without a call to Kraken.
 func NotAsked(err error) bool {
 	var (

@@ -276,6 +276,16 @@ func newBenchWithClock(t *testing.T, k *fakeKraken, store *fakeStore, clock func
 	return b
 }
 
+// Do is Keeper.Do, by the account that the key is stored in unless the use names one.
+func (b *bench) Do(ctx context.Context, use Use, call Call) error {
+	if use.Account == "" {
+		b.store.mu.Lock()
+		use.Account = b.store.record.Account
+		b.store.mu.Unlock()
+	}
+	return b.Keeper.Do(ctx, use, call)
+}
+
 // do makes one call with a use, by somebody who has so much time.
 func (b *bench) do(use Use, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(b.t.Context(), timeout)

@@ -19,6 +19,8 @@ type Fingerprint [32]byte
 
 // Use is what a config brings to a call.
 type Use struct {
+	// Account is who calls. It must be the one that the key is stored in, unless the call is a Proof.
+	Account string
 	// Credentials are the fingerprint of the key pair and its second factor. Refusals are remembered for them.
 	Credentials Fingerprint
 	// Upstream names where the call goes. An outage is one of an upstream.
@@ -97,7 +99,7 @@ type Keeper struct {
 // An invalid nonce is answered by another one, further ahead each time, before any other call is made. An [*AheadError] means that
 // nothing helped.
 //
-// The error is the call's own; a [*HeldError], [*RememberedError] or [*OutageError] if Kraken isn't asked; a [*StoreError]; [ErrClosed]; a *kraken.Error
+// The error is the call's own; a [*HeldError], [*RememberedError] or [*OutageError] if Kraken isn't asked; a [*NotOwnerError]; a [*StoreError]; [ErrClosed]; a *kraken.Error
 // of KindTimeout if the turn didn't come in time because Kraken doesn't answer; or the cause of ctx's end.
 func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 	if use.Proof {
@@ -135,7 +137,7 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 func (k *Keeper) ask(w *waiter, call Call) (err error) {
 	wire, cancel := w.wire()
 	defer cancel()
-	nonce, err := k.nextNonce(wire)
+	nonce, err := k.nextNonce(wire, w.use)
 	if err != nil {
 		return storeError(wire, err)
 	}
@@ -187,6 +189,7 @@ func (k *Keeper) learn(w *waiter, err error) error {
 		k.heldUntil, k.heldFor, k.holds = time.Time{}, nil, 0
 		k.nonces.wasAccepted(now)
 		k.refusals.succeeded(w.use)
+		k.record.accepted = k.record.accepted || !w.use.Proof // whose credentials aren't the account's yet
 		k.wasAnswered(w, now)
 	case cause == nil, cause.Kind == kraken.KindAborted:
 	case cause.Kind == kraken.KindUnavailable, cause.Kind == kraken.KindTimeout:

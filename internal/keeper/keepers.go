@@ -10,7 +10,8 @@ import (
 )
 
 // mostIdle bounds the keepers that nobody holds, but which still know something that must not be forgotten: a hold-off, a refusal, counted calls, or a call under
-// way. They are those of deleted accounts and of proofs. Beyond that, the one whose knowledge is the first to be worth nothing is forgotten.
+// way. Those of keys that are stored, which are those of deleted accounts, have room of their own, and so have those of proofs: else whoever may have
+// many pairs proved could push away what is known of others' keys. Beyond that, the one whose knowledge is the first to be worth nothing is forgotten.
 const mostIdle = 1024
 
 // Keepers has the one keeper of each API key of a mount. Its methods may be called by any number of goroutines at once.
@@ -69,27 +70,44 @@ func (ks *Keepers) Release(k *Keeper) {
 // evict forgets the idle keepers that know nothing any more, and as many of the others as there are too many. ks.mu is held.
 func (ks *Keepers) evict() {
 	now := time.Now()
-	var first string
-	var firstUntil time.Time
+	var groups [2]struct { // of keys that aren't stored, and of those that are
+		count int
+		first string // to know nothing any more; busy ones don't count
+		until time.Time
+	}
 	for id, k := range ks.idle {
-		until, busy := k.knowsUntil(now)
+		until, busy, stored := k.knowsUntil(now)
+		group := &groups[0]
+		if stored {
+			group = &groups[1]
+		}
 		switch {
 		case busy:
+			group.count++
 		case !until.After(now):
-			delete(ks.idle, id)
-			delete(ks.byID, id)
-		case first == "" || until.Before(firstUntil):
-			first, firstUntil = id, until
+			ks.forget(id)
+		default:
+			group.count++
+			if group.first == "" || until.Before(group.until) {
+				group.first, group.until = id, until
+			}
 		}
 	}
-	if len(ks.idle) > mostIdle && first != "" {
-		delete(ks.idle, first)
-		delete(ks.byID, first)
+	for _, group := range groups {
+		if group.count > mostIdle && group.first != "" {
+			ks.forget(group.first)
+		}
 	}
 }
 
-// knowsUntil is when the keeper will know nothing any more that isn't stored, and whether a call is under way.
-func (k *Keeper) knowsUntil(now time.Time) (until time.Time, busy bool) {
+// forget forgets an idle keeper. ks.mu is held.
+func (ks *Keepers) forget(id string) {
+	delete(ks.idle, id)
+	delete(ks.byID, id)
+}
+
+// knowsUntil is when the keeper will know nothing any more that isn't stored, whether a call is under way, and whether its key is stored.
+func (k *Keeper) knowsUntil(now time.Time) (until time.Time, busy, stored bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, end := range []time.Time{k.heldUntil, k.refusals.last(), k.counter.empty(now)} {
@@ -97,7 +115,7 @@ func (k *Keeper) knowsUntil(now time.Time) (until time.Time, busy bool) {
 			until = end
 		}
 	}
-	return until, !k.free() || len(k.queue) > 0
+	return until, !k.free() || len(k.queue) > 0, k.record.stored
 }
 
 // Reload lets the record with this ID be loaded again before it is used, for another process has changed it.

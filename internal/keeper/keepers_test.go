@@ -138,6 +138,33 @@ func TestIdleKeepersAreBounded(t *testing.T) {
 	})
 }
 
+// Else whoever may have many pairs proved could push away what is known of others' keys.
+func TestProofsPushAwayNoKeeperOfAStoredKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ks := NewKeepers(time.Now, hclog.NewNullLogger())
+		defer ks.Close()
+		refused := func(context.Context, uint64) error { return failed(kraken.KindInvalidKey) }
+		hold := func(key string, store *fakeStore) *Keeper {
+			k, err := ks.Hold(key, store)
+			require.NoError(t, err)
+			require.Error(t, k.Do(t.Context(), proof(tokenUse), refused))
+			return k
+		}
+		stored := hold("stored", &fakeStore{stored: true})
+		ks.Release(stored)
+		time.Sleep(time.Second) // its knowledge is the first to be worth nothing
+		for n := range mostIdle - 1 {
+			k := hold(strconv.Itoa(n), &fakeStore{})
+			k.users, ks.idle[k.id] = 0, k
+		}
+		for n := range 3 {
+			ks.Release(hold("last "+strconv.Itoa(n), &fakeStore{}))
+		}
+		require.Equal(t, mostIdle+1, ks.Len())
+		require.Contains(t, ks.idle, stored.id)
+	})
+}
+
 func TestIdleKeepersThatAreAllBusyStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ks := NewKeepers(time.Now, hclog.NewNullLogger())

@@ -7,13 +7,15 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
-// Record is what is stored of an API key. v0.1.0 wrote the same.
+// Record is what is stored of an API key. v0.1.0 wrote the same, but for Proved.
 type Record struct {
 	// Account is the last account that the key was stored in; "" is the default account. It may have another key by now: its
 	// config tells.
 	Account string `json:"account"`
 	// Ceiling: every nonce used so far is below it.
 	Ceiling uint64 `json:"ceiling"`
+	// Proved: Kraken has accepted a call by the account's credentials. A claim without that may be anybody's who knows the public key.
+	Proved bool `json:"proved,omitempty"`
 }
 
 // Store keeps the record of one API key beyond the end of the process. Its Keeper calls it by one goroutine at a time, and is the only
@@ -37,6 +39,8 @@ type record struct {
 	Record
 	stored bool // there is one
 	loaded bool // all this is known
+	// accepted: Record.Proved is to be stored with the next ceiling. Keeper.mu guards it.
+	accepted bool
 }
 
 // take waits until nobody else uses the store.
@@ -67,6 +71,7 @@ func (k *Keeper) load(ctx context.Context) error {
 		k.record.loaded = false
 		return err
 	}
+	k.record.accepted = k.record.accepted && found.Account == k.record.Account
 	k.record.Record, k.record.stored = found, stored
 	if found.Ceiling > 0 {
 		k.nonces.last = max(k.nonces.last, found.Ceiling-1)
@@ -85,23 +90,25 @@ func (k *Keeper) save(ctx context.Context, next Record) error {
 	return nil
 }
 
-// Owner returns the account that the key was last stored in, and whether there is one.
-func (k *Keeper) Owner(ctx context.Context) (account string, ok bool, err error) {
+// Owner returns the record of the key, with the account that it was last stored in, and whether there is one.
+func (k *Keeper) Owner(ctx context.Context) (owner Record, ok bool, err error) {
 	if err := k.record.take(ctx); err != nil {
-		return "", false, err
+		return Record{}, false, err
 	}
 	defer k.record.give()
 	if err := k.load(ctx); err != nil {
-		return "", false, err
+		return Record{}, false, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.record.Account, k.record.stored, nil
+	owner = k.record.Record
+	owner.Proved = owner.Proved || k.record.accepted
+	return owner, k.record.stored, nil
 }
 
-// Claim stores that an account has the key, with a ceiling above all nonces that were used for it until now, those of its proof above
-// all. It writes nothing if that is what is stored.
-func (k *Keeper) Claim(ctx context.Context, account string) error {
+// Claim stores that an account has the key, and whether Kraken has accepted its credentials, with a ceiling above all nonces that were used for the key
+// until now, those of its proof above all. It writes nothing if that is what is stored.
+func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
 	if err := k.record.take(ctx); err != nil {
 		return err
 	}
@@ -111,7 +118,8 @@ func (k *Keeper) Claim(ctx context.Context, account string) error {
 	}
 	k.mu.Lock()
 	next, stored := k.record.Record, k.record.stored
-	if next.Account = account; k.nonces.last >= next.Ceiling && k.nonces.last > 0 {
+	next.Account, next.Proved, k.record.accepted = account, proved, proved
+	if k.nonces.last >= next.Ceiling && k.nonces.last > 0 {
 		next.Ceiling = k.nonces.reserve(k.nonces.last, k.clock())
 	}
 	unchanged := stored && next == k.record.Record
@@ -156,7 +164,9 @@ func (k *Keeper) Reload() {
 
 // nextNonce reserves a nonce above all before. It stores a ceiling first where the nonce would reach the stored one. Of a key that has no record,
 // nothing is stored: its nonces are those of a proof, and Claim stores what they need.
-func (k *Keeper) nextNonce(ctx context.Context) (uint64, error) {
+//
+// The error is a *NotOwnerError, or the store's.
+func (k *Keeper) nextNonce(ctx context.Context, use Use) (uint64, error) {
 	if err := k.record.take(ctx); err != nil {
 		return 0, err
 	}
@@ -165,11 +175,16 @@ func (k *Keeper) nextNonce(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	k.mu.Lock()
+	if owner := k.record.Account; k.record.stored && owner != use.Account && !use.Proof {
+		k.mu.Unlock()
+		return 0, &NotOwnerError{Owner: owner}
+	}
 	now := k.clock()
 	nonce := k.nonces.next(now)
 	next := k.record.Record
 	enough := nonce < next.Ceiling || !k.record.stored
 	next.Ceiling = max(next.Ceiling, k.nonces.reserve(nonce, now))
+	next.Proved = next.Proved || k.record.accepted
 	k.mu.Unlock()
 	if enough {
 		return nonce, nil
@@ -182,7 +197,10 @@ func (k *Keeper) clock() uint64 { return uint64(max(k.now().UnixNano(), 0)) }
 
 // storeError is the answer where no nonce could be reserved, in the time that ctx gave.
 func storeError(ctx context.Context, err error) error {
+	var notOwner *NotOwnerError
 	switch {
+	case errors.As(err, &notOwner):
+		return err
 	case ctx.Err() == nil:
 		return &StoreError{Err: err}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

@@ -144,7 +144,7 @@ func TestStoreThatTakesAllTheTime(t *testing.T) {
 	t.Run("and the call isn't what uses it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, takes: time.Hour})
-			go func() { _ = b.Claim(within(t, time.Hour), "desk") }()
+			go func() { _ = b.Claim(within(t, time.Hour), "desk", false) }()
 			synctest.Wait()
 			requireKind(t, kraken.KindTimeout, b.read(time.Second))
 			require.Zero(t, b.kraken.calls)
@@ -158,7 +158,7 @@ func TestStoreThatTakesAllTheTime(t *testing.T) {
 			ctx := within(t, time.Second)
 			_, _, err := b.Owner(ctx)
 			require.Equal(t, context.DeadlineExceeded, err)
-			require.Equal(t, context.DeadlineExceeded, b.Claim(ctx, "desk"))
+			require.Equal(t, context.DeadlineExceeded, b.Claim(ctx, "desk", false))
 			require.Equal(t, context.DeadlineExceeded, b.Unclaim(ctx, "desk"))
 		})
 	})
@@ -187,10 +187,10 @@ func TestReloadThatComesWhileTheRecordIsLoadedIsNotForgotten(t *testing.T) {
 		b := newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, takes: time.Second, record: Record{Account: "desk", Ceiling: 1}})
 		owner := make(chan string)
 		ask := func() {
-			account, ok, err := b.Owner(t.Context())
+			record, ok, err := b.Owner(t.Context())
 			require.NoError(t, err)
 			require.True(t, ok)
-			owner <- account
+			owner <- record.Account
 		}
 		go ask()
 		synctest.Wait()
@@ -207,24 +207,74 @@ func TestOwnerIsWhoTheKeyWasLastStoredIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBenchOver(t, &fakeKraken{}, &fakeStore{})
 		owner := func() (string, bool) {
-			account, ok, err := b.Owner(t.Context())
+			record, ok, err := b.Owner(t.Context())
 			require.NoError(t, err)
-			return account, ok
+			return record.Account, ok
 		}
 		_, ok := owner()
 		require.False(t, ok)
-		require.NoError(t, b.Claim(t.Context(), ""))
+		require.NoError(t, b.Claim(t.Context(), "", false))
 		account, ok := owner()
 		require.True(t, ok, "the default account has no name")
 		require.Empty(t, account)
 		require.Equal(t, Record{}, b.store.record)
-		require.NoError(t, b.Claim(t.Context(), "desk"))
+		require.NoError(t, b.Claim(t.Context(), "desk", false))
 		account, _ = owner()
 		require.Equal(t, "desk", account)
 		require.Equal(t, 2, b.store.saves)
-		require.NoError(t, b.Claim(t.Context(), "desk"))
+		require.NoError(t, b.Claim(t.Context(), "desk", false))
 		require.Equal(t, 2, b.store.saves, "nothing is written if that is what is stored")
 		require.Equal(t, 1, b.store.loads)
+	})
+}
+
+// Whoever only knows a public key can store it in an account of theirs, unproved. Whoever has the pair must be able to tell.
+func TestAClaimIsProvedByAGoodAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBenchOver(t, &fakeKraken{answer: first(failed(kraken.KindInvalidKey), nil)}, &fakeStore{})
+		proved := func() bool {
+			record, _, err := b.Owner(t.Context())
+			require.NoError(t, err)
+			return record.Proved
+		}
+		require.NoError(t, b.Claim(t.Context(), "desk", false))
+		require.Error(t, b.read(time.Second))
+		require.False(t, proved())
+		another := proof(tokenUse)
+		another.Credentials = Fingerprint{2}
+		require.NoError(t, b.do(another, time.Second))
+		require.False(t, proved(), "a proof is about credentials that aren't the account's yet")
+		time.Sleep(refusalMemory)
+		require.NoError(t, b.read(time.Second))
+		require.True(t, proved())
+		require.False(t, b.store.record.Proved, "that costs no storage write of its own")
+		time.Sleep(ceilingAhead)
+		require.NoError(t, b.read(time.Second))
+		require.True(t, b.store.record.Proved)
+		require.NoError(t, b.Claim(t.Context(), "desk", false))
+		require.False(t, proved(), "other credentials may have been stored")
+		require.NoError(t, b.Claim(t.Context(), "desk", true))
+		require.True(t, proved())
+		require.True(t, b.store.record.Proved)
+	})
+}
+
+func TestOnlyTheOwnerCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{})
+		another := tokenUse
+		another.Account = "another"
+		var notOwner *NotOwnerError
+		require.ErrorAs(t, b.do(another, time.Second), &notOwner)
+		require.Equal(t, "desk", notOwner.Owner)
+		require.Zero(t, b.kraken.made())
+		require.NoError(t, b.do(proof(another), time.Second), "a proof is about who shall own it")
+		require.NoError(t, b.Claim(t.Context(), "another", false))
+		require.NoError(t, b.do(another, time.Second))
+		desk := tokenUse
+		desk.Account = "desk"
+		require.ErrorAs(t, b.do(desk, time.Second), &notOwner)
+		require.Equal(t, 2, b.kraken.made())
 	})
 }
 
@@ -235,19 +285,19 @@ func TestClaimStoresACeilingAboveWhatTheProofUsed(t *testing.T) {
 		b := newBenchOver(t, &fakeKraken{answer: first(nonce, nonce, nonce)}, &fakeStore{})
 		require.NoError(t, b.do(proof(tokenUse), time.Second))
 		require.False(t, b.store.stored)
-		require.NoError(t, b.Claim(t.Context(), "desk"))
+		require.NoError(t, b.Claim(t.Context(), "desk", false))
 		used := b.kraken.nonces[3]
 		require.Equal(t, Record{Account: "desk", Ceiling: max(used+uint64(leadReserve), nanoseconds(time.Now().Add(ceilingAhead)))}, b.store.record)
 		require.NoError(t, b.read(time.Second))
 		require.Greater(t, b.kraken.nonces[4], used)
-		require.NoError(t, b.Claim(t.Context(), "another"))
+		require.NoError(t, b.Claim(t.Context(), "another", false))
 		require.Equal(t, 2, b.store.saves, "the ceiling is enough as it is")
 	})
 	synctest.Test(t, func(t *testing.T) {
 		b := newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, record: Record{Ceiling: 1}})
 		b.record.loaded = true // and nothing of it is known but that a nonce was used
 		b.record.stored, b.record.Ceiling, b.nonces.last = true, 7, 7
-		require.NoError(t, b.Claim(t.Context(), ""))
+		require.NoError(t, b.Claim(t.Context(), "", false))
 		require.Equal(t, nanoseconds(time.Now().Add(ceilingAhead)), b.store.record.Ceiling)
 	})
 }
@@ -288,18 +338,18 @@ func TestStoreThatFailsLeavesWhatIsKnown(t *testing.T) {
 		b.store.err = full
 		_, _, err := b.Owner(t.Context())
 		require.Equal(t, full, err)
-		require.Equal(t, full, b.Claim(t.Context(), "another"))
+		require.Equal(t, full, b.Claim(t.Context(), "another", false))
 		require.Equal(t, full, b.Unclaim(t.Context(), "desk"))
 		b.store.err = nil
 		_, _, err = b.Owner(t.Context())
 		require.NoError(t, err)
 		b.store.err = full
-		require.Equal(t, full, b.Claim(t.Context(), "another"))
+		require.Equal(t, full, b.Claim(t.Context(), "another", false))
 		require.Equal(t, full, b.Unclaim(t.Context(), "desk"))
-		account, ok, err := b.Owner(t.Context())
+		record, ok, err := b.Owner(t.Context())
 		require.NoError(t, err)
 		require.True(t, ok)
-		require.Equal(t, "desk", account)
+		require.Equal(t, "desk", record.Account)
 	})
 }
 
@@ -309,8 +359,8 @@ func TestRecordHasOneWriter(t *testing.T) {
 		b := newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, takes: time.Millisecond, record: Record{Account: "desk"}})
 		var all sync.WaitGroup
 		for i := range 50 {
-			all.Go(func() { require.NoError(t, b.read(time.Minute)) })
-			all.Go(func() { require.NoError(t, b.Claim(t.Context(), []string{"desk", "another"}[i%2])) })
+			all.Go(func() { require.NoError(t, b.do(proof(tokenUse), time.Minute)) })
+			all.Go(func() { require.NoError(t, b.Claim(t.Context(), []string{"desk", "another"}[i%2], true)) })
 			all.Go(func() { require.NoError(t, b.Unclaim(t.Context(), "nobody")) })
 			all.Go(b.Reload)
 			all.Go(func() { _, _, err := b.Owner(t.Context()); require.NoError(t, err) })
@@ -319,7 +369,7 @@ func TestRecordHasOneWriter(t *testing.T) {
 		all.Wait()
 		require.Equal(t, 1, b.store.mostUsers)
 		require.Greater(t, b.store.record.Ceiling, b.kraken.nonces[49], "no claim has put an older ceiling back")
-		require.Equal(t, "another", b.store.record.Account, "nor a read an older owner")
+		require.Equal(t, "another", b.store.record.Account, "nor a call an older owner")
 		require.IsIncreasing(t, b.kraken.nonces)
 	})
 }
