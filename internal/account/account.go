@@ -22,7 +22,7 @@ const (
 type Account struct {
 	name      string
 	all       *Accounts
-	config    atomic.Pointer[Config]
+	config    atomic.Pointer[Config] // without secrets: what is needed of them stands in client and uses
 	keeper    *keeper.Keeper
 	transport *transport
 	client    *kraken.Client
@@ -61,7 +61,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 		return nil, err
 	}
 	a := &Account{name: name, all: as, keeper: k, transport: transport, meter: newMeter()}
-	a.config.Store(c)
+	a.config.Store(c.withoutSecrets())
 	a.client = &kraken.Client{
 		BaseURL:      c.APIURL,
 		APIKey:       c.APIKey,
@@ -81,6 +81,11 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 		return a.mint(ctx)
 	}
 	return a, nil
+}
+
+// runsBy tells whether the account signs with a config's credentials and sends to its place. All else may change while requests run.
+func (a *Account) runsBy(c *Config) bool {
+	return a.uses.Credentials == c.credentials() && a.uses.Upstream == c.upstream()
 }
 
 // giveUp is the end of an account that doesn't run any more, or never did. It is called once. What is on its way to Kraken goes on.

@@ -137,6 +137,13 @@ func (c *Config) upstream() string {
 	return string(place[:])
 }
 
+// withoutSecrets is the config without what is never shown. A text that is needed no more can't be wiped in Go, but it can be let go.
+func (c *Config) withoutSecrets() *Config {
+	kept := *c
+	kept.APISecret, kept.OTPPassword, kept.TOTPSecret = "", "", ""
+	return &kept
+}
+
 func fingerprint(parts ...string) (sum keeper.Fingerprint) {
 	digest := sha256.New()
 	for _, part := range parts {
