@@ -212,3 +212,28 @@ func TestWhatIsKnownOfUpstreamsIsBounded(t *testing.T) {
 	us.met("new", "one", addressBlocked(), later, later.Add(time.Minute))
 	require.Len(t, us.troubles, 1, "what is over makes room")
 }
+
+// TestHowLongTwoKeysAreBelieved: they must have met it within the time that it is in force, and then it is, whoever meets it again.
+func TestHowLongTwoKeysAreBelieved(t *testing.T) {
+	us, began, use := newUpstreams(), time.Now(), Use{Upstream: "kraken"}
+	meet := func(id string, at time.Duration) { // it is in force for 30 s
+		us.met("kraken", id, addressBlocked(), began.Add(at), began.Add(at+30*time.Second))
+	}
+	until := func(at time.Duration) time.Duration {
+		t := us.blocked(use, began.Add(at))
+		if t == nil {
+			return 0
+		}
+		return t.until.Sub(began)
+	}
+	meet("one", 0)
+	meet("two", 30*time.Second)
+	require.Zero(t, until(30*time.Second), "what the first has met is over")
+	meet("one", 40*time.Second)
+	require.Equal(t, 70*time.Second, until(40*time.Second))
+	meet("two", 50*time.Second)
+	require.Equal(t, 80*time.Second, until(50*time.Second), "it stays shared")
+	meet("three", 45*time.Second)
+	require.Equal(t, 80*time.Second, until(50*time.Second), "and isn't shortened")
+	require.Zero(t, until(80*time.Second))
+}
