@@ -27,6 +27,7 @@ const (
 	remedyInUse   = "an API key stands in one account only: read its tokens there, or create another API key at Kraken and write it to CONFIG"
 	remedyPlace   = "whoever administers the mount can allow it: vault secrets tune -options=%s=URL,... %s, then vault plugin reload"
 	remedyOutage  = "Read again later; status.kraken.com tells of outages, and api_url in CONFIG where requests go."
+	remedyProxy   = "See to that proxy, or to its address and login in HTTPS_PROXY, with which the plugin is registered or Vault started."
 )
 
 // answers is what becomes of a failed call: the HTTP code, and what the operator can do.
@@ -93,12 +94,18 @@ func answer(err error, mount, name string) error {
 		code = http.StatusTooManyRequests
 	case errors.As(err, &outage):
 		code, remedy = http.StatusServiceUnavailable, remedyOutage
+		if outage.Cause.Proxy {
+			remedy = remedyProxy
+		}
 	case errors.As(err, &ahead):
 		code, remedy = http.StatusBadRequest, remedyAhead
 	case errors.As(err, &store):
 		code, remedy = http.StatusInternalServerError, remedyStorage
 	case errors.As(err, &failed):
 		code, remedy = answers[failed.Kind].code, answers[failed.Kind].remedy
+		if failed.Proxy {
+			remedy = remedyProxy
+		}
 		if failed.RetryAfter > 0 && code == http.StatusTooManyRequests {
 			remedy += fmt.Sprintf(" Read again in %d s.", int(math.Ceil(failed.RetryAfter.Seconds())))
 		}

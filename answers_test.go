@@ -348,6 +348,8 @@ func TestAnswersToWhatAccountsAndKeepersSay(t *testing.T) {
 		"held back":           {&keeper.HeldError{Wait: 7 * time.Second, Cause: refusal}, 429, "Held back for 7 s: Kraken answered EAPI:Invalid key."},
 		"an outage":           {&keeper.OutageError{Since: at, Cause: busy}, 503, "Kraken can't be reached since 2026-11-24T11:00:00Z: Kraken answered EService:Busy. " + outageRemedy},
 		"remembered":          {&keeper.RememberedError{Err: refusal, Until: at}, 400, "Kraken answered EAPI:Invalid key (remembered, to protect the account: Kraken is asked again from 2026-11-24T11:00:00Z on). " + keyRemedy},
+		"a proxy's refusal":   {&kraken.Error{Kind: kraken.KindNonsense, Proxy: true, Detail: "the proxy wants a login"}, 502, "The proxy wants a login. " + remedyProxy},
+		"a proxy's silence":   {&keeper.OutageError{Since: at, Cause: &kraken.Error{Proxy: true, Detail: "no proxy"}}, 503, "Kraken can't be reached since 2026-11-24T11:00:00Z: no proxy. " + remedyProxy},
 		"storage failed":      {&keeper.StoreError{Err: errors.New("raft: sesame")}, 500, "The storage failed, so no nonce could be reserved and nothing was sent to Kraken. Check the storage of the Vault server."},
 		"a proof refused":     {&account.ProofError{Err: refusal}, 400, "The config was not written. Kraken answered EAPI:Invalid key. " + keyRemedy},
 		"a proof unanswered":  {&account.ProofError{Err: busy}, 503, "The config was not written. Kraken answered EService:Busy. " + outageRemedy + " To store the pair unproved, add verify=false."},

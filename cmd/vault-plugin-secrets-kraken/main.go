@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/vault/api"
 	"github.com/hashicorp/vault/sdk/plugin"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/process"
 )
 
 func main() {
@@ -18,9 +19,15 @@ func main() {
 		fmt.Println(krakensecrets.Version)
 		return
 	}
-	// net/http tells of broken servers in the standard log, with what they sent, word for word; Vault would log that.
+	// net/http tells of broken servers in the standard log, with what they sent, word for word, and with GODEBUG=http2debug of what it sends itself; Vault
+	// would log that.
 	log.SetOutput(io.Discard)
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true})
+
+	process.EndWithParent()
+	if err := process.NoCoreDump(); err != nil {
+		logger.Warn("a crash may leave the plugin's memory on a disk", "error", err)
+	}
 
 	// Vault passes flags for the TLS that the plugin API of old speaks before go-plugin's own (AutoMTLS).
 	meta := &api.PluginAPIClientMeta{}

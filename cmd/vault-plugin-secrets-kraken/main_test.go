@@ -344,6 +344,25 @@ func TestAnAnswerThatNobodyAskedForIsNotLogged(t *testing.T) {
 	assert.NotContains(t, log(), "open-sesame")
 }
 
+// TestDebuggingOfHTTPIsNotLogged: with this in its environment, Go tells of every header that is sent, API-Sign among them.
+func TestDebuggingOfHTTPIsNotLogged(t *testing.T) {
+	t.Setenv("GODEBUG", "http2debug=2,http2client=1")
+	sim, err := krakensim.Start(krakensim.Options{TLS: true, Keys: []krakensim.Key{{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}}})
+	require.NoError(t, err)
+	t.Cleanup(sim.Close)
+	storage := &logical.InmemStorage{}
+	backend, log := startPlugin(t, storage)
+	_, err = handle(t, backend, storage, logical.CreateOperation, "config", map[string]any{
+		"api_key": krakensim.ExampleAPIKey, "api_secret": krakensim.ExampleAPISecret, "api_url": sim.RESTURL(), "ca_cert": sim.CACertPEM(),
+	})
+	require.NoError(t, err)
+	response, err := handle(t, backend, storage, logical.ReadOperation, "ws-token", nil)
+	require.NoError(t, err)
+	for _, secret := range []string{"api-sign", "API-Sign", "http2:", krakensim.ExampleAPISecret, response.Data["token"].(string)} {
+		assert.NotContains(t, log(), secret)
+	}
+}
+
 // TestProxiesSeeNothingOfALoopbackKraken: with HTTP_PROXY set for the Vault server, a request in the clear must not go there.
 func TestProxiesSeeNothingOfALoopbackKraken(t *testing.T) {
 	var proxied atomic.Int64

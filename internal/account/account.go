@@ -22,7 +22,7 @@ const (
 type Account struct {
 	name      string
 	all       *Accounts
-	config    atomic.Pointer[Config]
+	config    atomic.Pointer[Config] // without secrets: what is needed of them stands in client and uses
 	keeper    *keeper.Keeper
 	transport *transport
 	client    *kraken.Client
@@ -65,7 +65,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 	a := &Account{
 		name: name, all: as, keeper: k, transport: transport, storage: storage, allowed: as.Allows(c), meter: newMeter(),
 	}
-	a.config.Store(c)
+	a.config.Store(c.withoutSecrets())
 	a.client = &kraken.Client{
 		BaseURL:      c.APIURL,
 		APIKey:       c.APIKey,
@@ -85,6 +85,17 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 		return a.mint(ctx)
 	}
 	return a, nil
+}
+
+// runsBy tells whether the account signs with a config's credentials and sends to its place.
+func (a *Account) runsBy(c *Config) bool {
+	return a.uses.Credentials == c.credentials() && a.uses.Upstream == c.upstream()
+}
+
+// goesOnBy tells whether what runs can go on by another config. Otherwise it ends, with its cached token, and another takes its place.
+func (a *Account) goesOnBy(c *Config) bool {
+	config := a.config.Load()
+	return a.runsBy(c) && config.WebSocketURL == c.WebSocketURL && config.Disabled == c.Disabled
 }
 
 // giveUp is the end of an account that doesn't run any more, or never did. It is called once. What is on its way to Kraken goes on.

@@ -126,11 +126,6 @@ func (change Change) needsProof(stored, merged *Config) bool {
 // asksForProof tells whether the write says that the pair is to be proved.
 func (change Change) asksForProof() bool { return change.flags[FieldVerify] }
 
-// runsOn tells whether what runs by a config can go on by another one. Otherwise it ends, with its cached token, and another takes its place.
-func (c *Config) runsOn(other *Config) bool {
-	return c.sameIdentity(other) && c.WebSocketURL == other.WebSocketURL && c.Disabled == other.Disabled
-}
-
 // sameIdentity tells whether two configs sign with the same credentials and send to the same place. What proves the one proves the other.
 func (c *Config) sameIdentity(other *Config) bool {
 	return c.credentials() == other.credentials() && c.samePlace(other)
@@ -150,6 +145,13 @@ func (c *Config) credentials() keeper.Fingerprint {
 func (c *Config) upstream() string {
 	place := fingerprint(c.APIURL, c.CACert)
 	return string(place[:])
+}
+
+// withoutSecrets is the config without what is never shown. A text that is needed no more can't be wiped in Go, but it can be let go.
+func (c *Config) withoutSecrets() *Config {
+	kept := *c
+	kept.APISecret, kept.OTPPassword, kept.TOTPSecret = "", "", ""
+	return &kept
 }
 
 func fingerprint(parts ...string) (sum keeper.Fingerprint) {

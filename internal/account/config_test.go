@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
@@ -136,7 +137,7 @@ func TestConfigsAreToldApart(t *testing.T) {
 	base := Config{APIKey: "key", APISecret: "secret", APIURL: "https://a.example"}
 	for name, test := range map[string]struct {
 		change                  func(c *Config)
-		runsOn, identity, place bool // the same
+		goesOn, identity, place bool // the same
 	}{
 		"nothing":                               {func(c *Config) {}, true, true, true},
 		"api_key":                               {func(c *Config) { c.APIKey = "other" }, false, false, true},
@@ -156,7 +157,10 @@ func TestConfigsAreToldApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			other := base
 			test.change(&other)
-			require.Equal(t, test.runsOn, base.runsOn(&other))
+			running := &Account{uses: keeper.Use{Credentials: base.credentials(), Upstream: base.upstream()}}
+			running.config.Store(base.withoutSecrets())
+			require.Equal(t, test.goesOn, running.goesOnBy(&other))
+			require.Equal(t, test.identity, running.runsBy(&other))
 			require.Equal(t, test.identity, base.sameIdentity(&other))
 			require.Equal(t, test.place, base.samePlace(&other))
 			require.Equal(t, test.place, base.upstream() == other.upstream())

@@ -255,7 +255,9 @@ func (m *mount) requireAgreement(name string) {
 	}
 	require.NoError(m.t, err)
 	require.Equal(m.t, stored.APIKey, m.madeFor(token))
-	require.Equal(m.t, stored, m.Accounts.running(name).config.Load())
+	running := m.Accounts.running(name)
+	require.Equal(m.t, stored.withoutSecrets(), running.config.Load())
+	require.True(m.t, running.runsBy(stored))
 }
 
 // answer is what somebody who asked for a token got, and how long that took.

@@ -91,7 +91,7 @@ func (w *write) try(ctx context.Context) (changed bool, err error) {
 
 // build makes what would run by merged, unless that is there already.
 func (w *write) build() (err error) {
-	if w.fresh != nil && w.fresh.config.Load().sameIdentity(w.merged) {
+	if w.fresh != nil && w.fresh.runsBy(w.merged) {
 		return nil
 	}
 	w.giveUp()
@@ -216,7 +216,7 @@ func (as *Accounts) beginStoring(apiKey, name string) (end func(), err error) {
 
 // handOver gives the token of a proof to what runs, if that runs by the same credentials.
 func (w *write) handOver() {
-	if a := w.as.running(w.entry.name); w.proved && a != nil && a.config.Load().runsOn(w.merged) {
+	if a := w.as.running(w.entry.name); w.proved && a != nil && a.goesOnBy(w.merged) {
 		w.token.WebSocketURL = w.merged.WebSocketURL
 		a.minted(context.Background())
 		a.keep(w.token)
@@ -230,12 +230,12 @@ func (w *write) install() (old *Account) {
 	switch {
 	case w.as.closed:
 		return nil
-	case running != nil && running.config.Load().runsOn(w.merged):
-		running.config.Store(w.merged)
+	case running != nil && running.goesOnBy(w.merged):
+		running.config.Store(w.merged.withoutSecrets())
 	default:
 		old, running = running, w.fresh
 		w.fresh = nil
-		running.config.Store(w.merged)
+		running.config.Store(w.merged.withoutSecrets())
 		if old != nil {
 			running.meter = old.meter
 		}

@@ -61,6 +61,8 @@ type Keeper struct {
 	now   func() time.Time // the clock of the nonces
 	log   hclog.Logger
 
+	upstreams *upstreams // what all keepers know together
+
 	proving chan struct{} // holds an element while a proof is made: one at a time
 	closed  chan struct{} // closed by close
 
@@ -190,6 +192,9 @@ func (k *Keeper) learn(w *waiter, err error) error {
 		k.nonces.wasAccepted(now)
 		k.refusals.succeeded(w.use)
 		k.record.accepted = k.record.accepted || !w.use.Proof // whose credentials aren't the account's yet
+		if k.teaches(w.use) {
+			k.upstreams.succeeded(w.use.Upstream, w.began)
+		}
 		k.wasAnswered(w, now)
 	case cause == nil, cause.Kind == kraken.KindAborted:
 	case cause.Kind == kraken.KindUnavailable, cause.Kind == kraken.KindTimeout:
@@ -246,7 +251,9 @@ func (k *Keeper) wasNotAnswered(w *waiter, now time.Time, cause *kraken.Error) {
 func (k *Keeper) wasRefused(w *waiter, now time.Time, cause *kraken.Error, codeAgain bool) error {
 	switch kind := cause.Kind; {
 	case kind == kraken.KindRateLimited:
-		return k.hold(now, min(firstHold<<k.holds, longestHold), cause)
+		told := k.hold(now, min(firstHold<<k.holds, longestHold), cause)
+		k.meets(w, now, told, told.RetryAfter)
+		return told
 	case kind == kraken.KindLockout:
 		return k.hold(now, lockoutHold, cause)
 	case kind == kraken.KindInvalidNonce:
@@ -262,6 +269,7 @@ func (k *Keeper) wasRefused(w *waiter, now time.Time, cause *kraken.Error, codeA
 	case aboutMethod(kind):
 		k.refusals.remember(refused{w.use.Credentials, w.use.Method}, w.use, now, cause)
 	case isRefusal(kind):
+		k.meets(w, now, cause, refusalMemory)
 		k.refusals.remember(refused{w.use.Credentials, ""}, w.use, now, cause)
 	}
 	return cause
@@ -281,13 +289,23 @@ const (
 )
 
 // hold makes no calls for a while, or for as long as the answer asks. It returns the answer, with that time as its RetryAfter.
-func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) error {
+func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) *kraken.Error {
 	told := *cause
 	told.RetryAfter = max(hold, min(cause.RetryAfter, longestAsked))
 	k.heldUntil, k.heldFor = now.Add(told.RetryAfter), &told
 	k.holds = min(k.holds+1, mostHolds)
 	return &told
 }
+
+// meets has all keys of the upstream profit from what this one has met for so long, if that is about this host's address.
+func (k *Keeper) meets(w *waiter, now time.Time, cause *kraken.Error, memory time.Duration) {
+	if aboutAddress(cause) && k.teaches(w.use) {
+		k.upstreams.met(w.use.Upstream, k.id, cause, now, now.Add(memory))
+	}
+}
+
+// teaches tells whether what comes of a call says anything about its upstream that others may believe.
+func (k *Keeper) teaches(use Use) bool { return k.record.stored && !use.Proof }
 
 // warn logs a refused nonce, once a minute at most, and counts it.
 func (k *Keeper) warn(now time.Time) {

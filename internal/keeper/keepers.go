@@ -16,8 +16,9 @@ const mostIdle = 1024
 
 // Keepers has the one keeper of each API key of a mount. Its methods may be called by any number of goroutines at once.
 type Keepers struct {
-	now func() time.Time
-	log hclog.Logger
+	now       func() time.Time
+	log       hclog.Logger
+	upstreams *upstreams
 
 	mu     sync.Mutex // guards all below, and Keeper.users
 	closed bool
@@ -27,7 +28,7 @@ type Keepers struct {
 
 // NewKeepers returns Keepers without any. now is the clock of the nonces.
 func NewKeepers(now func() time.Time, log hclog.Logger) *Keepers {
-	return &Keepers{now: now, log: log, byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
+	return &Keepers{now: now, log: log, upstreams: newUpstreams(), byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
 }
 
 // ID names an API key's record in storage.
@@ -47,8 +48,8 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 	k := ks.byID[id]
 	if k == nil {
 		k = &Keeper{
-			id: id, now: ks.now, log: ks.log, counter: newCounter(), refusals: refusals{}, proving: make(chan struct{}, 1),
-			closed: make(chan struct{}), record: record{store: store, using: make(chan struct{}, 1)},
+			id: id, now: ks.now, log: ks.log, upstreams: ks.upstreams, counter: newCounter(), refusals: refusals{},
+			proving: make(chan struct{}, 1), closed: make(chan struct{}), record: record{store: store, using: make(chan struct{}, 1)},
 		}
 		ks.byID[id] = k
 	}

@@ -286,9 +286,13 @@ func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
 	if r := k.refusals.remembered(w.use, now); r != nil {
 		return &RememberedError{Err: r.err, Until: r.until}
 	}
+	if t := k.upstreams.blocked(w.use, now); t != nil {
+		return &RememberedError{Err: t.err, Until: t.until}
+	}
+	heldUntil, _ := k.heldBy(w.use, now)
 	wait := k.waitFor(w.use, now, calls)
 	fits := wait <= 0 || w.fits(now, wait+k.callTime())
-	if k.outage.holds(w.ctx, w.use, now) || !fits && k.outage.ongoing(w.use) && now.After(k.heldUntil) {
+	if k.outage.holds(w.ctx, w.use, now) || !fits && k.outage.ongoing(w.use) && now.After(heldUntil) {
 		return k.outage.err()
 	}
 	if !fits {
@@ -306,17 +310,27 @@ func (k *Keeper) ahead() int {
 	return ahead + len(k.queue)
 }
 
+// heldBy is until when a hold-off keeps a call waiting, and why: the key's own, or one that all keys of the upstream keep to.
+func (k *Keeper) heldBy(use Use, now time.Time) (until time.Time, cause error) {
+	if t := k.upstreams.held(use, now); t != nil && t.until.After(k.heldUntil) {
+		return t.until, t.err
+	}
+	return k.heldUntil, k.heldFor
+}
+
 // waitFor is how long the hold-off, the counter and the one-time code ask to wait before the last of so many calls.
 func (k *Keeper) waitFor(use Use, now time.Time, calls int) time.Duration {
-	return max(k.heldUntil.Sub(now), k.counter.wait(now, calls), k.codes.wait(use, now, calls), 0)
+	heldUntil, _ := k.heldBy(use, now)
+	return max(heldUntil.Sub(now), k.counter.wait(now, calls), k.codes.wait(use, now, calls), 0)
 }
 
 // refuse is the answer to a caller that would be the last of so many calls, and can't wait so long.
 func (k *Keeper) refuse(use Use, now time.Time, calls int) *HeldError {
-	byKraken, counted, code := k.heldUntil.Sub(now), k.counter.wait(now, calls), k.codes.wait(use, now, calls)
+	heldUntil, cause := k.heldBy(use, now)
+	byKraken, counted, code := heldUntil.Sub(now), k.counter.wait(now, calls), k.codes.wait(use, now, calls)
 	switch {
 	case byKraken > 0 && byKraken >= max(counted, code):
-		return held(byKraken, k.heldFor)
+		return held(byKraken, cause)
 	case code > counted:
 		return held(min(code, longestTold), errCodeTaken)
 	default:

@@ -4,7 +4,7 @@ import "time"
 
 // Status is what a keeper tells of itself.
 type Status struct {
-	// HeldUntil is until when no call is made for a use, for a hold-off or a remembered refusal; the zero time if calls are made.
+	// HeldUntil is until when no call is made for a use, for a hold-off or a remembered refusal, of the key or of its upstream; the zero time if calls are made.
 	HeldUntil time.Time
 	// NonceRefusals counts the nonces that Kraken refused.
 	NonceRefusals uint64
@@ -15,7 +15,10 @@ func (k *Keeper) Status(use Use) Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	until := k.heldUntil
+	until, _ := k.heldBy(use, now)
+	if t := k.upstreams.blocked(use, now); t != nil && t.until.After(until) {
+		until = t.until
+	}
 	if r := k.refusals.remembered(use, now); r != nil && r.until.After(until) {
 		until = r.until
 	}

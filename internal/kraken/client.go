@@ -167,5 +167,8 @@ func (p *progress) maySent(err error) bool {
 	if p.got.Load() {
 		return true
 	}
+	if isProxyTrouble(err) {
+		return false
+	}
 	return !p.wanted.Load() && !isDialError(err) // a transport that traces nothing
 }

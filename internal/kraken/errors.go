@@ -80,6 +80,8 @@ type Error struct {
 	// Sent says that the request, or a part of it, may have reached Kraken, so that its nonce may be used up and the call
 	// counted. It is false only where it surely wasn't sent.
 	Sent bool
+	// Proxy says that the call came no further than to the proxy that the environment names.
+	Proxy bool
 	// Messages are Kraken's error strings, cleaned and bounded; empty where Kraken itself didn't speak.
 	Messages []string
 	// Detail says what happened where Kraken itself didn't speak.

@@ -89,31 +89,25 @@ func contextError(ctx context.Context, sent bool) *Error {
 // transportError sorts an error of the HTTP transport.
 func transportError(ctx context.Context, err error, sent bool) *Error {
 	if ctx.Err() != nil {
-		return contextError(ctx, sent)
-	}
-	who := "the server"
-	var trouble *net.OpError
-	if errors.As(err, &trouble) && (trouble.Op == "proxyconnect" || trouble.Op == "socks connect") {
-		who = "the proxy on the way to Kraken"
-	}
-	failed := &Error{Kind: KindUnavailable, Sent: sent, Err: err}
-	var refusal *proxyRefusal
-	if errors.As(err, &refusal) {
-		failed.Detail = fmt.Sprintf("the proxy on the way to Kraken refuses to connect: HTTP %d", refusal.status)
-		if kindByStatus(refusal.status) != KindUnavailable {
-			failed.Kind = KindNonsense // it will go on to
+		failed := contextError(ctx, sent)
+		if failed.Proxy = isProxyTrouble(err); failed.Proxy && failed.Kind == KindTimeout {
+			failed.Detail = "no answer in time: " + theProxy + " has made no connection yet"
 		}
 		return failed
 	}
+	if isProxyTrouble(err) {
+		return proxyError(err)
+	}
+	failed := &Error{Kind: KindUnavailable, Sent: sent, Err: err}
 	why := distrust(err)
 	if why == "" {
-		failed.Detail = connectionTrouble(err, who)
+		failed.Detail = connectionTrouble(err, "the server")
 		return failed
 	}
 	failed.Kind = KindUntrusted
-	failed.Detail = who + " isn't trusted: " + why
+	failed.Detail = "the server isn't trusted: " + why
 	if !sent {
-		failed.Detail = who + " isn't trusted, so nothing was sent: " + why
+		failed.Detail = "the server isn't trusted, so nothing was sent: " + why
 	}
 	return failed
 }
@@ -170,7 +164,7 @@ func connectionTrouble(err error, who string) string {
 	case errors.Is(err, errSilent):
 		return "the connection broke: " + errSilent.Error()
 	case errors.As(err, &dns):
-		return fmt.Sprintf("the host %q can't be resolved", cleanMessage(dns.Name))
+		return fmt.Sprintf("no connection to %s: the host %q can't be resolved", who, cleanMessage(dns.Name))
 	case isDialError(err) && errors.As(err, &errno):
 		return "no connection to " + who + ": " + errno.Error()
 	case isDialError(err):

@@ -9,8 +9,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func TestStatusesFromInFrontOfKraken(t *testing.T) {
@@ -138,50 +135,6 @@ func TestServersThatAreNotTrustedAtAll(t *testing.T) {
 	}
 }
 
-// hangingUp is the address of a server that has nothing to say.
-func hangingUp(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for connection, err := listener.Accept(); err == nil; connection, err = listener.Accept() {
-			_ = connection.Close()
-		}
-	}()
-	return listener.Addr().String()
-}
-
-// TestProxies: what a proxy on the way does is told as the proxy's.
-func TestProxies(t *testing.T) {
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
-	distrusted := distrustedServer(t)
-	refusing := func(status int) string { return answering(t, saying(status, "sesame")).URL }
-	for name, test := range map[string]struct {
-		proxy string
-		kind  Kind
-		want  string
-	}{
-		"nobody listens":        {closed.URL, KindUnavailable, "no connection to the proxy on the way to Kraken: connection refused"},
-		"it wants a password":   {refusing(407), KindNonsense, "the proxy on the way to Kraken refuses to connect: HTTP 407"},
-		"it forbids Kraken":     {refusing(403), KindNonsense, "the proxy on the way to Kraken refuses to connect: HTTP 403"},
-		"it is in trouble":      {refusing(502), KindUnavailable, "the proxy on the way to Kraken refuses to connect: HTTP 502"},
-		"its TLS is distrusted": {distrusted.URL, KindUntrusted, "the proxy on the way to Kraken isn't trusted, so nothing was sent: its certificate is signed by an unknown authority"},
-		"it isn't SOCKS":        {"socks5://" + hangingUp(t), KindUnavailable, "no connection to the proxy on the way to Kraken"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			client := plainClient(t, "https://kraken.test")
-			proxy, err := url.Parse(test.proxy)
-			assert.NoError(t, err)
-			client.Transport.(*Transport).http1.Proxy = http.ProxyURL(proxy)
-			_, err = client.GetWebSocketsToken(t.Context(), testNonce)
-			requireError(t, err, test.kind, false)
-			assert.Contains(t, err.Error(), test.want)
-		})
-	}
-}
-
 func TestConnectionTrouble(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error
@@ -190,7 +143,7 @@ func TestConnectionTrouble(t *testing.T) {
 		"a dial without a number": {&net.OpError{Op: "dial", Err: errors.New("sesame")}, "no connection to the server"},
 		"a dial with one":         {&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, "no connection to the server: no route to host"},
 		"a number elsewhere":      {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "the connection broke before the answer was whole"},
-		"a name":                  {&net.OpError{Op: "dial", Err: &net.DNSError{Name: "kraken\n.test", Err: "sesame"}}, `the host "kraken .test" can't be resolved`},
+		"a name":                  {&net.OpError{Op: "dial", Err: &net.DNSError{Name: "kraken\n.test", Err: "sesame"}}, `no connection to the server: the host "kraken .test" can't be resolved`},
 		"SOCKS":                   {&net.OpError{Op: "socks connect", Err: errors.New("sesame")}, "no connection to the proxy on the way to Kraken"},
 		"a connection found dead": {errSilent, "the connection broke: nothing came over the connection any more"},
 		"anything":                {errors.New("sesame"), "the connection broke before the answer was whole"},

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +41,7 @@ type Transport struct {
 }
 
 // NewTransport returns a Transport that verifies certificates against roots (nil: the system's) and speaks TLS 1.2 or
-// later. It goes through the proxy that the environment names (HTTPS_PROXY). Share one among all clients with the same
+// later. It goes through the proxy that the environment names (HTTPS_PROXY, NO_PROXY). Share one among all clients with the same
 // roots. Its CloseIdleConnections is the caller's to call in the end.
 func NewTransport(roots *x509.CertPool) *Transport {
 	transport := cleanhttp.DefaultPooledTransport()
@@ -89,9 +88,10 @@ func (t *Transport) try(request *http.Request) (response *http.Response, unsent 
 		t.CloseIdleConnections()
 		end(errSilent)
 	}
-	var carrier *http2Conn  // nil: HTTP/1.1, or none yet
-	var written atomic.Bool // the header, at least in part
-	var halfTime timer      // runs out over a used HTTP/1.1 connection
+	var carrier *http2Conn             // nil: HTTP/1.1, or none yet
+	var handshakes atomic.Int32        // begun, where it takes another connection
+	var connected, written atomic.Bool // a connection was had; the header was sent, at least in part
+	var halfTime timer                 // runs out over a used HTTP/1.1 connection
 	done := sync.OnceFunc(func() {
 		halfTime.set(nil)
 		end(nil)
@@ -100,7 +100,10 @@ func (t *Transport) try(request *http.Request) (response *http.Response, unsent 
 		}
 	})
 	traced := request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:           func(string) { handshakes.Store(0) },
+		TLSHandshakeStart: func() { handshakes.Add(1) },
 		GotConn: func(got httptrace.GotConnInfo) {
+			connected.Store(true)
 			var isHTTP2 bool
 			if carrier, isHTTP2 = got.Conn.(*http2Conn); isHTTP2 {
 				go carrier.watch(ctx, lost)
@@ -121,6 +124,9 @@ func (t *Transport) try(request *http.Request) (response *http.Response, unsent 
 		unsent = carrier != nil && !written.Load() && ctx.Err() == nil
 		if context.Cause(ctx) == errSilent {
 			err = errSilent
+		}
+		if !connected.Load() {
+			err = t.blameProxy(request, int(handshakes.Load()), err)
 		}
 		done()
 		return nil, unsent, err
@@ -168,16 +174,4 @@ func timeLeft(ctx context.Context) time.Duration {
 		return time.Until(deadline)
 	}
 	return time.Hour
-}
-
-// proxyRefusal is the answer of a proxy that wants to connect to nobody.
-type proxyRefusal struct{ status int }
-
-func (*proxyRefusal) Error() string { return "the proxy refused to connect" }
-
-func refusedByProxy(_ context.Context, _ *url.URL, _ *http.Request, response *http.Response) error {
-	if response.StatusCode == http.StatusOK {
-		return nil
-	}
-	return &proxyRefusal{response.StatusCode}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,11 +295,6 @@ func TestLongHeadersAreRefused(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestAProxyOfTheEnvironmentIsUsed(t *testing.T) {
-	got := reflect.ValueOf(NewTransport(nil).http1.Proxy).Pointer()
-	assert.Equal(t, reflect.ValueOf(http.ProxyFromEnvironment).Pointer(), got)
 }
 
 // TestADeadLine is TestADeadConnectionCostsTimeButNotTheAnswer over real sockets.

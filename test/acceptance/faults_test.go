@@ -58,8 +58,7 @@ func (c *cluster) restartVault(t *testing.T) {
 		c.servers[0].unseal(t, c.unsealKey)
 	})
 	c.underLoad(t, "Vault is killed -9, not the plugin, and started", refusals, func(load *load) {
-		// A plugin without its Vault may stay, as all of HashiCorp's do: it notices when it next logs something. Nobody can
-		// ask it for anything any more, and it makes no calls of its own.
+		// The plugin ends a second or two later. Until then nobody can ask it for anything, and it makes no calls of its own.
 		c.servers[0].killAlone(t)
 		load.wait(noConnection, time.Now())
 		require.NoError(t, c.servers[0].start())

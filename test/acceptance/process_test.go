@@ -117,16 +117,17 @@ func pluginsOf(vault int) (plugins []procDir) {
 		if p.parent() != vault {
 			continue
 		}
-		// A process that Vault has just made is Vault itself for a moment.
-		if program, _ := os.Readlink(p.file("exe")); strings.HasPrefix(filepath.Base(program), pluginName) {
+		// A process that Vault has just made is Vault itself for a moment. Only root may see what program it is, by /proc/PID/exe.
+		arguments, _ := os.ReadFile(p.file("cmdline"))
+		if program, _, _ := strings.Cut(string(arguments), "\x00"); strings.HasPrefix(filepath.Base(program), pluginName) {
 			plugins = append(plugins, p)
 		}
 	}
 	return plugins
 }
 
-// shows is what everybody who may look sees of the process: arguments, environment, and what its file descriptors
-// lead to.
+// shows is what everybody who may look sees of the process: arguments; and, where the test is root's, environment and what its file
+// descriptors lead to.
 func (p procDir) shows() []byte {
 	arguments, _ := os.ReadFile(p.file("cmdline"))
 	environment, _ := os.ReadFile(p.file("environ"))

@@ -1,0 +1,3 @@
+package process
+
+func limitCore() error { return nil } // Windows has no such limit
