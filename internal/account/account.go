@@ -189,7 +189,7 @@ func (a *Account) askToken(ctx context.Context, use keeper.Use) (token Token, er
 }
 
 // keyInfo asks Kraken about the API key.
-func (a *Account) keyInfo(ctx context.Context) (info map[string]any, err error) {
+func (a *Account) keyInfo(ctx context.Context) (info kraken.KeyInfo, err error) {
 	err = a.ask(ctx, a.use(methodKeyInfo), func(ctx context.Context, nonce uint64) (err error) {
 		info, err = a.client.GetAPIKeyInfo(ctx, nonce)
 		return err

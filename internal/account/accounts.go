@@ -117,7 +117,7 @@ func (as *Accounts) Mint(ctx context.Context, storage logical.Storage, name stri
 }
 
 // KeyInfo is what Kraken says of an account's API key, field by field.
-func (as *Accounts) KeyInfo(ctx context.Context, storage logical.Storage, name string) (info map[string]any, err error) {
+func (as *Accounts) KeyInfo(ctx context.Context, storage logical.Storage, name string) (info kraken.KeyInfo, err error) {
 	err = as.on(ctx, storage, name, func(ctx context.Context, a *Account) (err error) {
 		info, err = a.keyInfo(ctx)
 		return err
