@@ -75,7 +75,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 	a.wire, a.cut = context.WithCancel(as.lifetime)
 	a.uses = keeper.Use{Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
 	a.users.Store(1)
-	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) {
+	a.cache.now, a.cache.launch, a.cache.mint = time.Now, as.launch, func() (Token, error) {
 		ctx, cancel := context.WithTimeout(a.current, a.config.Load().timeout())
 		defer cancel()
 		return a.mint(ctx)

@@ -140,7 +140,7 @@ func (as *Accounts) cached(name string) (Token, bool) {
 	if a == nil {
 		return Token{}, false
 	}
-	cached, due := a.cache.hit(time.Now(), a.config.Load().cacheTTL())
+	cached, due := a.cache.hit(a.cache.now(), a.config.Load().cacheTTL())
 	if cached == nil || due || a.current.Err() != nil {
 		return Token{}, false
 	}
