@@ -2,15 +2,14 @@ package krakensecrets
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
 const (
@@ -19,11 +18,20 @@ const (
 	keyInfoSynopsis = "Ask Kraken what the stored API key is and may do."
 	keyInfoHelp     = `
 Asks Kraken about the stored API key and answers its name, permissions, restrictions and last use, field by field as
-Kraken gives them. A warning tells when the key may do more than a token needs (to query and trade is fine, to
-withdraw is not), or expires within 14 days. The call counts against the key's limits, as minting a token does.
+Kraken gives them: in snake case (valid_until), or in camel case (validUntil), as its documentation writes them. A number
+may come as text; one that is too large or too fine for JSON's readers always does. Characters that a terminal or a log
+could take for more than text are replaced by spaces.
+
+Warnings tell when the key may do more than a token needs (to query and trade is fine, to withdraw is not), can't make
+tokens, works from any address, has a nonce window, or expires within 14 days. The call counts against the key's
+limits, as minting a token does.
 `
 	// keyExpiresSoon is when key-info begins to warn that the API key expires.
 	keyExpiresSoon = 14 * 24 * time.Hour
+	// maxNamed is how many permissions a warning names, and maxNamedLength how many characters of each: Kraken has under 20, of
+	// 22 characters at most, and a hostile server any number.
+	maxNamed       = 20
+	maxNamedLength = 50
 )
 
 func (b *backend) pathKeyInfo() []*framework.Path {
@@ -31,13 +39,7 @@ func (b *backend) pathKeyInfo() []*framework.Path {
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "key-info"},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: onActiveNode(framework.PathOperation{
-				Callback: b.readKeyInfo, Summary: keyInfoSynopsis,
-				// Kraken may add fields, so that no schema is complete.
-				Responses: okResponse(map[string]*framework.FieldSchema{
-					"apiKeyName":  {Type: framework.TypeString, Description: "The key's name."},
-					"permissions": {Type: framework.TypeStringSlice, Description: "What the key may do."},
-					"validUntil":  {Type: framework.TypeString, Description: "When the key expires, in seconds since 1970; 0: never."},
-				}),
+				Callback: b.readKeyInfo, Summary: keyInfoSynopsis, Responses: okResponse(keyInfoResponse()),
 			}),
 		},
 		HelpSynopsis:    keyInfoSynopsis,
@@ -45,60 +47,108 @@ func (b *backend) pathKeyInfo() []*framework.Path {
 	})
 }
 
+// keyInfoResponse are the fields that are known, under both of their names. Kraken may add some, so that no schema is complete.
+func keyInfoResponse() map[string]*framework.FieldSchema {
+	fields := make(map[string]*framework.FieldSchema)
+	for _, field := range []struct {
+		snake, camel string
+		fieldType    framework.FieldType
+		description  string
+	}{
+		{"api_key_name", "apiKeyName", framework.TypeString, "The key's name."},
+		{"api_key", "apiKey", framework.TypeString, "The public key."},
+		{"permissions", "permissions", framework.TypeStringSlice, "What the key may do."},
+		{"ip_allowlist", "ipAllowlist", framework.TypeStringSlice, "The addresses that the key may be used from; empty: any."},
+		{"nonce", "nonce", framework.TypeString, "The last nonce that was used with the key."},
+		{"nonce_window", "nonceWindow", framework.TypeString, "By how much a nonce may fall behind the last."},
+		{"valid_until", "validUntil", framework.TypeString, "When the key expires, in seconds since 1970; 0: never."},
+		{"query_from", "queryFrom", framework.TypeString, "From when on the key may query, in seconds since 1970; 0: any time."},
+		{"query_to", "queryTo", framework.TypeString, "Until when the key may query, in seconds since 1970; 0: any time."},
+		{"created_time", "createdTime", framework.TypeString, "When the key was made, in seconds since 1970."},
+		{"modified_time", "modifiedTime", framework.TypeString, "When the key was last changed, in seconds since 1970."},
+		{"last_used", "lastUsed", framework.TypeString, "When the key was last used, in seconds since 1970."},
+		{"iban", "iban", framework.TypeString, "The number of the Kraken account."},
+	} {
+		schema := &framework.FieldSchema{Type: field.fieldType, Description: field.description}
+		fields[field.snake], fields[field.camel] = schema, schema
+	}
+	return fields
+}
+
 func (b *backend) readKeyInfo(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 	info, err := b.accounts.KeyInfo(ctx, req.Storage, accountName(data))
 	if err != nil {
 		return nil, answer(err, req.MountPoint, accountName(data))
 	}
-	response := &logical.Response{Data: info}
-	for field := range info {
-		// These names would make Vault answer something else than data; no field of Kraken's has them.
-		if field == "error" || strings.HasPrefix(field, "http_") {
-			delete(info, field)
+	for name := range info {
+		if isVaults(name) {
+			delete(info, name)
 		}
 	}
+	response := &logical.Response{Data: info}
 	for _, warning := range keyWarnings(info, time.Now()) {
 		response.AddWarning(warning)
 	}
 	return response, nil
 }
 
-// permissionsToTrade are the permissions, beside the query-… ones, that an application with a token may need
-// (docs.kraken.com, "Get API Key Info", and names seen in the wild).
-var permissionsToTrade = []string{
-	"create-ws-token", "access-websockets", "create-orders", "modify-orders", "cancel-orders", "close-orders", "modify-trades", "close-trades",
+// isVaults reports whether a field of this very name would be taken for something else than data: by Vault, which answers
+// otherwise, or by its Agent, which reads again when others tell it to, and crashes where they aren't what it expects. No field of Kraken's has such a name.
+func isVaults(name string) bool {
+	return name == "error" || strings.HasPrefix(name, "http_") ||
+		name == "rotation_period" || name == "secret_id" || name == "certificate"
 }
 
-// keyWarnings tells what is wrong with a key that Kraken accepts.
-func keyWarnings(info map[string]any, now time.Time) []string {
-	var warnings, excess []string
-	permissions, _ := info["permissions"].([]any)
-	for _, permission := range permissions {
-		text := fmt.Sprint(permission)
-		if !strings.HasPrefix(text, "query-") && !slices.Contains(permissionsToTrade, text) {
-			excess = append(excess, fmt.Sprintf("%.50q", text))
+// harmless are the permissions, beside the query-… ones, that an application with a token may need, or that move no money
+// (docs.kraken.com, "Get API Key Info", and names seen in the wild).
+var harmless = []string{
+	"create-orders", "modify-orders", "cancel-orders", "close-orders", "modify-trades", "close-trades", "export-data",
+}
+
+// toMakeTokens are the names of the permission that Kraken's pages call "Access WebSockets API".
+var toMakeTokens = []string{"create-ws-token", "access-websockets"}
+
+// keyWarnings tells what is wrong with a key that Kraken accepts. Of what Kraken doesn't say, nothing is told.
+func keyWarnings(info kraken.KeyInfo, now time.Time) []string {
+	var warnings []string
+	warn := func(format string, arguments ...any) { warnings = append(warnings, fmt.Sprintf(format, arguments...)) }
+	if permissions, told := info.Permissions(); told {
+		if excess := slices.DeleteFunc(slices.Clone(permissions), isHarmless); len(excess) > 0 {
+			warn("This API key may do more than a WebSocket token needs: %s. Take that away from it at Kraken.", named(excess))
+		}
+		if !slices.ContainsFunc(permissions, func(permission string) bool { return slices.Contains(toMakeTokens, permission) }) {
+			warn(`This API key can't make WebSocket tokens. Enable "Access WebSockets API" on it at Kraken.`)
 		}
 	}
-	if len(excess) > 0 {
-		warnings = append(warnings, fmt.Sprintf("This API key may do more than a WebSocket token needs: %s. Take that away from it at Kraken.",
-			strings.Join(excess[:min(len(excess), 20)], ", ")))
+	if addresses, told := info.IPAllowList(); told && len(addresses) == 0 {
+		warn("This API key has no IP allow-list, so that whoever has the pair can use it from anywhere. Allow this Vault server's addresses alone, at Kraken.")
 	}
-	if until, limited := validUntil(info); limited && until.Before(now.Add(keyExpiresSoon)) {
-		warnings = append(warnings, fmt.Sprintf("This API key expires at %s. Create another at Kraken and write the new pair to the config.",
-			until.UTC().Format(time.RFC3339)))
+	if window, told := info.NonceWindow(); told && window != 0 {
+		warn("This API key has a nonce window of %d, within which Kraken takes older nonces. The engine needs none: set it to 0 at Kraken.", window)
+	}
+	if until, limited := info.ValidUntil(); limited && until.Before(now.Add(keyExpiresSoon)) {
+		expires := "expires"
+		if until.Before(now) {
+			expires = "expired"
+		}
+		warn("This API key %s at %s. Create another at Kraken and write the new pair to the config.", expires, until.Format(time.RFC3339))
 	}
 	return warnings
 }
 
-// validUntil is when the key expires, if it does. Kraken gives seconds since 1970, as text or number, 0 for never.
-func validUntil(info map[string]any) (time.Time, bool) {
-	var text string
-	switch value := info["validUntil"].(type) {
-	case string:
-		text = value
-	case json.Number:
-		text = value.String()
+func isHarmless(permission string) bool {
+	return strings.HasPrefix(permission, "query-") || slices.Contains(harmless, permission) || slices.Contains(toMakeTokens, permission)
+}
+
+// named lists permissions, each quoted.
+func named(permissions []string) string {
+	var quoted []string
+	for _, permission := range permissions[:min(len(permissions), maxNamed)] {
+		quoted = append(quoted, fmt.Sprintf("%.*q", maxNamedLength, permission))
 	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	return time.Unix(seconds, 0), err == nil && seconds > 0
+	list := strings.Join(quoted, ", ")
+	if more := len(permissions) - len(quoted); more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
 }

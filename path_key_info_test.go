@@ -1,12 +1,14 @@
 package krakensecrets
 
 import (
+	"fmt"
 	"net/http"
-	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
@@ -14,70 +16,118 @@ import (
 )
 
 func TestKeyInfoHandsOnWhatKrakenSays(t *testing.T) {
-	key := exampleKey
-	key.Name = "desk a"
-	e := newEngine(t, key)
-	e.configure("desk-a", nil)
-	response, err := e.read("key-info/desk-a")
-	require.NoError(t, err)
-	assert.Equal(t, "desk a", response.Data["apiKeyName"])
-	assert.Contains(t, response.Data["permissions"], "query-funds")
-	assert.Empty(t, response.Warnings, "a key to query and trade is as it should be")
+	for _, test := range []struct {
+		camelCase                   bool
+		name, allowList, validUntil string
+	}{
+		{false, "api_key_name", "ip_allowlist", "valid_until"},
+		{true, "apiKeyName", "ipAllowlist", "validUntil"},
+	} {
+		key := exampleKey
+		key.Name, key.CamelCase = "desk a", test.camelCase
+		e := newEngine(t, key)
+		e.configure("desk-a", nil)
+		response, err := e.read("key-info/desk-a")
+		require.NoError(t, err)
+		assert.Equal(t, "desk a", response.Data[test.name])
+		assert.Contains(t, response.Data["permissions"], "query-funds")
+		assert.Equal(t, []any{""}, response.Data[test.allowList])
+		assert.Equal(t, "0", response.Data[test.validUntil])
+		assert.Len(t, response.Data, 13)
+		require.Len(t, response.Warnings, 1, "a key to query and trade is as it should be, but for where it may be used from")
+		assert.Contains(t, response.Warnings[0], "no IP allow-list")
+	}
+}
+
+// keyInfoOf is what key-info answers where Kraken gives the result.
+func keyInfoOf(t *testing.T, result string) (*logical.Response, error) {
+	t.Helper()
+	e := newEngine(t)
+	e.configure("", nil)
+	e.sim.Misbehave(krakensim.Fault{Body: `{"error":[],"result":` + result + `}`})
+	return e.read("key-info")
 }
 
 func TestKeyInfoWarns(t *testing.T) {
+	const (
+		token  = `"permissions":["query-funds","create-ws-token"]`
+		excess = `This API key may do more than a WebSocket token needs: `
+		none   = `This API key can't make WebSocket tokens. Enable "Access WebSockets API" on it at Kraken.`
+		open   = `This API key has no IP allow-list`
+		window = `This API key has a nonce window of `
+	)
+	in := func(days time.Duration) int64 { return time.Now().Add(days*24*time.Hour + time.Hour).Unix() }
 	for name, test := range map[string]struct {
-		permissions []string
-		validFor    time.Duration
-		want        string
+		result string
+		want   []string // how the warnings begin
 	}{
-		"a key that may withdraw":            {[]string{"create-ws-token", "query-funds", "withdraw-funds"}, 0, `may do more than a WebSocket token needs: "withdraw-funds"`},
-		"a permission that is new":           {[]string{"create-ws-token", "query-funds", "lend-house"}, 0, `"lend-house"`},
-		"a key that expires in 13 days":      {[]string{"create-ws-token", "query-funds"}, 13 * 24 * time.Hour, "This API key expires at "},
-		"a key that expires in 15 days":      {[]string{"create-ws-token", "query-funds"}, 15 * 24 * time.Hour, ""},
-		"a key that may trade, for ever":     {[]string{"create-ws-token", "modify-trades", "close-trades", "query-open-trades"}, 0, ""},
-		"a forged permission stays one line": {[]string{"create-ws-token", "x\nforged log line"}, 0, `"x\nforged log line"`},
+		"a key that may trade, for ever": {`{"permissions":["create-ws-token","modify-trades","close-trades","query-open-trades","export-data"],"ip_allowlist":["192.0.2.1"],"nonce_window":"0","valid_until":"0"}`, nil},
+		"nothing known":                  {`{"api_key_name":"x"}`, nil},
+		"nothing but null":               {`{"permissions":null,"nonce_window":null,"valid_until":null}`, nil},
+
+		"a key that may withdraw":              {`{"permissions":["create-ws-token","query-funds","withdraw-funds"]}`, []string{excess + `"withdraw-funds". Take that away from it at Kraken.`}},
+		"a key that may change where to":       {`{"permissions":["create-ws-token","add-withdraw-address","update-withdraw-address"]}`, []string{excess + `"add-withdraw-address", "update-withdraw-address". `}},
+		"a permission that is new":             {`{"permissions":["create-ws-token","lend-house"]}`, []string{excess + `"lend-house". `}},
+		"a forged permission stays one line":   {`{"permissions":["create-ws-token","x\nforged\u001b[2J\" line"]}`, []string{excess + `"x forged [2J\" line". `}},
+		"a long permission is cut":             {`{"permissions":["create-ws-token","` + strings.Repeat("x", 1000) + `"]}`, []string{excess + `"` + strings.Repeat("x", 50) + `". `}},
+		"of many permissions some are named":   {`{"permissions":["create-ws-token"` + strings.Repeat(`,"x"`, 1000) + `]}`, []string{excess + strings.Repeat(`"x", `, 19) + `"x" and 980 more. `}},
+		"a key that can't make tokens":         {`{"permissions":["query-funds"]}`, []string{none}},
+		"a key that can't do anything":         {`{"permissions":[]}`, []string{none}},
+		"the other name of making tokens":      {`{"permissions":["access-websockets"]}`, nil},
+		"no allow-list":                        {`{` + token + `,"ip_allowlist":[]}`, []string{open}},
+		"no allow-list, as Kraken says it":     {`{` + token + `,"ip_allowlist":[""]}`, []string{open}},
+		"no allow-list, as null":               {`{` + token + `,"ip_allowlist":null}`, []string{open}},
+		"no allow-list, in camel case":         {`{` + token + `,"ipAllowlist":[]}`, []string{open}},
+		"an allow-list":                        {`{` + token + `,"ipAllowlist":["192.0.2.0/24"]}`, nil},
+		"a nonce window":                       {`{` + token + `,"nonce_window":"15000"}`, []string{window + `15000, `}},
+		"a nonce window, in camel case":        {`{` + token + `,"nonceWindow":15}`, []string{window + `15, `}},
+		"a key that expires in 13 days":        {fmt.Sprintf(`{"valid_until":"%d"}`, in(13)), []string{"This API key expires at 20"}},
+		"the same, as a number, in camel case": {fmt.Sprintf(`{"validUntil":%d}`, in(13)), []string{"This API key expires at 20"}},
+		"a key that expires in 14 days":        {fmt.Sprintf(`{"valid_until":"%d"}`, in(14)), nil},
+		"a key that has expired":               {`{"valid_until":"1577836800"}`, []string{"This API key expired at 2020-01-01T00:00:00Z. Create another at Kraken"}},
+		"all at once": {`{"permissions":["withdraw-funds"],"ip_allowlist":[""],"nonce_window":"1","valid_until":"1"}`,
+			[]string{excess, none, open, window, "This API key expired at 1970-"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			key := exampleKey
-			key.Permissions = test.permissions
-			if test.validFor > 0 {
-				key.ValidUntil = time.Now().Add(test.validFor)
-			}
-			e := newEngine(t, key)
-			e.configure("", nil)
-			response, err := e.read("key-info")
+			response, err := keyInfoOf(t, test.result)
 			require.NoError(t, err)
-			if test.want == "" {
-				assert.Empty(t, response.Warnings)
-				return
+			require.Len(t, response.Warnings, len(test.want), response.Warnings)
+			for i, want := range test.want {
+				assert.Equal(t, want, response.Warnings[i][:min(len(want), len(response.Warnings[i]))])
 			}
-			require.Len(t, response.Warnings, 1)
-			assert.Contains(t, response.Warnings[0], test.want)
 		})
 	}
 }
 
-func TestValidUntilAsTextOrNumber(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		soon := strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10)
-		for _, value := range []string{soon, `"` + soon + `"`} {
-			e := newEngine(t)
-			e.configure("", nil)
-			e.sim.Misbehave(krakensim.Fault{Body: `{"error":[],"result":{"validUntil":` + value + `}}`})
-			response, err := e.read("key-info")
-			require.NoError(t, err)
-			assert.Len(t, response.Warnings, 1, value)
-		}
-	})
+// TestKeyInfoCannotSteerVault: some names of data fields mean more than data to Vault, and to Vault Agent. They do so only as they are
+// written here.
+func TestKeyInfoCannotSteerVault(t *testing.T) {
+	response, err := keyInfoOf(t, `{"http_status_code":200,"http_content_type":"text/html","http_raw_body":"<script>","error":"x",
+		"rotation_period":1,"ttl":"x","secret_id":1,"certificate":1,"api_key_name":"good","Error":"y","HTTP_raw_body":"z","nested":{"error":"w"}}`)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]any{"api_key_name": "good", "ttl": "x", "Error": "y", "HTTP_raw_body": "z", "nested": map[string]any{"error": "w"}}, response.Data)
+
+	response, err = keyInfoOf(t, `{"error":"x"}`)
+	require.NoError(t, err)
+	assert.Empty(t, response.Data)
 }
 
-// TestKeyInfoCannotSteerVault: some names of data fields mean more than data to Vault.
-func TestKeyInfoCannotSteerVault(t *testing.T) {
-	e := newEngine(t)
-	e.configure("", nil)
-	e.sim.Misbehave(krakensim.Fault{Body: `{"error":[],"result":{"http_status_code":200,"http_content_type":"text/html","http_raw_body":"<script>","error":"x","apiKeyName":"good"}}`})
-	assert.Equal(t, map[string]any{"apiKeyName": "good"}, e.mustRead("key-info"))
+func TestKeyInfoOfNonsense(t *testing.T) {
+	for name, result := range map[string]string{
+		"1 MB":               `{"a":"` + strings.Repeat("x", 1e6) + `"}`,
+		"10,000 levels":      `{"a":` + strings.Repeat("[", 1e4) + strings.Repeat("]", 1e4) + `}`,
+		"20 levels":          `{"a":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`,
+		"a name twice":       `{"permissions":["query-funds"],"permissions":["withdraw-funds"]}`,
+		"numbers for lists":  `{"permissions":1,"ip_allowlist":2}`,
+		"a list for a value": `["permissions"]`,
+		"nothing":            `{}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := keyInfoOf(t, result)
+			requireCode(t, http.StatusBadGateway, err)
+			assert.Less(t, len(err.Error()), 300)
+		})
+	}
 }
 
 func TestKeyInfoIsGuardedAsTokensAre(t *testing.T) {

@@ -3,6 +3,7 @@ package krakensecrets
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -70,10 +71,11 @@ func tokenResponse(token account.Token, err error, req *logical.Request, data *f
 	if err != nil {
 		return nil, answer(err, req.MountPoint, accountName(data))
 	}
+	expiry := token.Expiry(time.Now())
 	response := &logical.Response{Data: map[string]any{
 		fieldToken:        token.Value,
-		fieldTTL:          secondsUntil(token.ExpiresAt),
-		fieldExpiresAt:    rfc3339(token.ExpiresAt),
+		fieldTTL:          secondsUntil(expiry),
+		fieldExpiresAt:    rfc3339(expiry),
 		fieldWebSocketURL: token.WebSocketURL,
 		fieldCached:       token.Cached,
 	}}

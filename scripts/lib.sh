@@ -92,10 +92,10 @@ build() {
   echo "$(vault version), $(cd "$work" && plugins/vault-plugin-secrets-kraken -version)"
 }
 
-# start_kraken sets api_key, config_options (what a simulated Kraken needs in the config), subscribe_options and
-# control_url, and sees to the file api-secret.
+# start_kraken sets api_key, mount_options and config_options (what a simulated Kraken needs of the mount and in the config),
+# subscribe_options and control_url, and sees to the file api-secret.
 start_kraken() {
-  config_options='' subscribe_options='' control_url=''
+  mount_options='' config_options='' subscribe_options='' control_url=''
   if [[ -n $api_key ]]; then
     echo "Kraken: the real one, with your key pair"
     return
@@ -106,7 +106,8 @@ start_kraken() {
   printf '%s\n' "$secret" >"$work/api-secret"
   start "$work/kraken.log" kraken-sim -listen 127.0.0.1:0 -api-key "$api_key" -api-secret "$secret" -tls-ca "$work/kraken-ca.pem"
   await 20 grep -q rest_url "$work/kraken.log" || die "the simulator doesn't start: $(cat "$work/kraken.log")"
-  config_options=" api_url=$(kraken_url rest_url) ca_cert=@kraken-ca.pem"
+  mount_options=" -options=allowed_api_urls=$(kraken_url rest_url)"
+  config_options=" api_url=$(kraken_url rest_url) websocket_url=$(kraken_url ws_v2_url) ca_cert=@kraken-ca.pem"
   subscribe_options=" -url $(kraken_url ws_v2_url) -ca-cert kraken-ca.pem"
   control_url=$(kraken_url control_url)
   echo "Kraken: simulated, at $(kraken_url rest_url)"
@@ -141,7 +142,7 @@ path "kraken/ws-token" {
 }
 END
   step "The operator enables the engine,"
-  run "vault secrets enable -path=kraken vault-plugin-secrets-kraken"
+  run "vault secrets enable -path=kraken$mount_options vault-plugin-secrets-kraken"
   step "stores the key pair, which is proved by getting a token from Kraken,"
   run "vault write kraken/config api_key=$api_key api_secret=@api-secret$config_options" | short_certificate
   step "lets the application read tokens, and nothing else,"

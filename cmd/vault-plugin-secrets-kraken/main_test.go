@@ -91,6 +91,7 @@ func startPluginWithEvents(t *testing.T, storage logical.Storage, events logical
 	backend := dispensed.(logical.Backend)
 	conf := logical.TestBackendConfig()
 	conf.StorageView, conf.Logger, conf.EventsSender = storage, logger, events
+	conf.Config = map[string]string{"allowed_api_urls": "http://127.0.0.1:*"}
 	require.NoError(t, backend.Setup(t.Context(), conf))
 	t.Cleanup(func() { backend.Cleanup(context.Background()) })
 	return backend, log.String
@@ -225,6 +226,25 @@ func TestErrorCodesSurviveTheBoundary(t *testing.T) {
 			assert.NotContains(t, err.Error(), "sesame")
 		})
 	}
+}
+
+// TestNumbersSurviveTheBoundary: behind it every number is a float64, which holds not each that Kraken may tell of a key. Such a one
+// comes as text.
+func TestNumbersSurviveTheBoundary(t *testing.T) {
+	sim, storage := startSimulator(t), &logical.InmemStorage{}
+	backend, _ := startPlugin(t, storage)
+	_, err := handle(t, backend, storage, logical.CreateOperation, "config", map[string]any{
+		"api_key": krakensim.ExampleAPIKey, "api_secret": krakensim.ExampleAPISecret, "api_url": sim.RESTURL(),
+	})
+	require.NoError(t, err)
+	sim.Misbehave(krakensim.Fault{Body: `{"error":[],"result":{"created_time":1616492376,"limit":9007199254740992,"share":0.1,
+		"nonce":1616492376594000001,"more":9223372036854775808,"most":1e400,"fine":[0.12345678901234567890]}}`})
+	response, err := handle(t, backend, storage, logical.ReadOperation, "key-info", nil)
+	require.NoError(t, err)
+	data, err := json.Marshal(response.Data)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"created_time":1616492376,"limit":9007199254740992,"share":0.1,
+		"nonce":"1616492376594000001","more":"9223372036854775808","most":"1e400","fine":["0.12345678901234567890"]}`, string(data))
 }
 
 // events is Vault's event bus.

@@ -79,7 +79,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 	a.wire, a.cut = context.WithCancel(as.lifetime)
 	a.uses = keeper.Use{Account: name, Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
 	a.users.Store(1)
-	a.cache.launch, a.cache.mint = as.launch, func() (Token, error) {
+	a.cache.now, a.cache.launch, a.cache.mint = time.Now, as.launch, func() (Token, error) {
 		ctx, cancel := context.WithTimeout(a.current, a.config.Load().timeout())
 		defer cancel()
 		return a.mint(ctx)
@@ -235,7 +235,7 @@ func (a *Account) askToken(ctx context.Context, use keeper.Use) (token Token, er
 }
 
 // keyInfo asks Kraken about the API key.
-func (a *Account) keyInfo(ctx context.Context) (info map[string]any, err error) {
+func (a *Account) keyInfo(ctx context.Context) (info kraken.KeyInfo, err error) {
 	err = a.ask(ctx, a.use(methodKeyInfo), func(ctx context.Context, nonce uint64) (err error) {
 		info, err = a.client.GetAPIKeyInfo(ctx, nonce)
 		return err

@@ -28,7 +28,7 @@ func TestATokenIsMadeByTheConfiguredPair(t *testing.T) {
 
 		info, err := m.KeyInfo(t.Context(), m.storage, "desk-a")
 		require.NoError(t, err)
-		require.Equal(t, first.APIKey, info["apiKey"])
+		require.Equal(t, first.APIKey, info["api_key"])
 		m.requireOrderly()
 	})
 }

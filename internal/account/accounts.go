@@ -129,7 +129,7 @@ func (as *Accounts) Mint(ctx context.Context, storage logical.Storage, name stri
 }
 
 // KeyInfo is what Kraken says of an account's API key, field by field.
-func (as *Accounts) KeyInfo(ctx context.Context, storage logical.Storage, name string) (info map[string]any, err error) {
+func (as *Accounts) KeyInfo(ctx context.Context, storage logical.Storage, name string) (info kraken.KeyInfo, err error) {
 	err = as.on(ctx, storage, name, func(ctx context.Context, a *Account) (err error) {
 		info, err = a.keyInfo(ctx)
 		return err
@@ -152,7 +152,7 @@ func (as *Accounts) cached(name string) (Token, bool) {
 	if a == nil {
 		return Token{}, false
 	}
-	cached, due := a.cache.hit(time.Now(), a.config.Load().cacheTTL())
+	cached, due := a.cache.hit(a.cache.now(), a.config.Load().cacheTTL())
 	if cached == nil || due || a.current.Err() != nil {
 		return Token{}, false
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/clock"
 )
 
 const (
@@ -35,6 +37,8 @@ type cache struct {
 	launch func(fly func()) bool
 	// mint asks Kraken. It sets its own bounds.
 	mint func() (Token, error)
+	// now is time.Now, but in tests.
+	now func() time.Time
 
 	token           atomic.Pointer[Token] // the cached one; what it points to never changes
 	hits, coalesced atomic.Uint64
@@ -64,7 +68,7 @@ func (c *cache) hit(now time.Time, ttl time.Duration) (cached *Token, due bool) 
 
 // get is a cached token if that may be handed out, else a new one, for which it waits until ctx ends.
 func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
-	now := time.Now()
+	now := c.now()
 	if cached, due := c.hit(now, ttl); cached != nil {
 		if due {
 			c.renew(now, ttl)
@@ -95,7 +99,7 @@ func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
 	if f.err == nil {
 		return f.token, nil
 	}
-	now = time.Now()
+	now = c.now()
 	if cached := c.token.Load(); passes(f.err) && cached.alive(now) {
 		if cached.young(now, ttl) { // somebody's fresh mint was luckier
 			return c.handOut(cached), nil
@@ -118,7 +122,7 @@ func (c *cache) late(cached *Token, now time.Time, failure error) Token {
 	token := c.handOut(cached)
 	token.Warning = fmt.Sprintf(
 		"this token is %v old and can be used to connect for %v more; a newer one couldn't be had: %v",
-		now.Sub(token.RequestedAt).Truncate(time.Second), token.ExpiresAt.Sub(now).Truncate(time.Second), failure)
+		token.Age(now).Truncate(time.Second), token.Left(now).Truncate(time.Second), failure)
 	return token
 }
 
@@ -127,7 +131,7 @@ func (c *cache) late(cached *Token, now time.Time, failure error) Token {
 func (c *cache) outage(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failures == 0 || !passes(c.failure) || now.Sub(c.failedAt) >= 2*longestStep {
+	if c.failures == 0 || !passes(c.failure) || clock.Age(c.failedAt, now) >= 2*longestStep {
 		return nil
 	}
 	return c.failure
@@ -136,7 +140,7 @@ func (c *cache) outage(now time.Time) error {
 // renew begins a flight in the background, if none is under way and the last failure is far enough back.
 func (c *cache) renew(now time.Time, ttl time.Duration) {
 	c.mu.Lock()
-	tooSoon := now.Sub(c.failedAt) < step(c.failures)
+	tooSoon := clock.Age(c.failedAt, now) < step(c.failures)
 	c.mu.Unlock()
 	if !tooSoon {
 		c.join(ttl)
@@ -166,7 +170,7 @@ func (c *cache) join(ttl time.Duration) (f *flight, began bool) {
 	}
 	f = &flight{landed: make(chan struct{})}
 	// A flight may have landed between a reader's look at the cache and its call for this one.
-	if now, cached := time.Now(), c.token.Load(); cached.young(now, ttl) && !cached.renewalDue(now, ttl) {
+	if now, cached := c.now(), c.token.Load(); cached.young(now, ttl) && !cached.renewalDue(now, ttl) {
 		f.token = *cached
 		f.token.Cached = true
 		close(f.landed)
@@ -181,7 +185,7 @@ func (c *cache) join(ttl time.Duration) (f *flight, began bool) {
 
 // fly mints a token for all who share the flight.
 func (c *cache) fly(f *flight) {
-	began := time.Now()
+	began := c.now()
 	f.token, f.err = c.mint()
 	if f.err == nil {
 		c.keep(f.token)
@@ -190,13 +194,14 @@ func (c *cache) fly(f *flight) {
 	defer c.mu.Unlock()
 	if cached := c.token.Load(); f.err != nil && (cached == nil || !cached.RequestedAt.After(began)) {
 		c.failures++
-		c.failure, c.failedAt = f.err, time.Now()
+		c.failure, c.failedAt = f.err, c.now()
 	}
 	c.flight = nil
 	close(f.landed)
 }
 
-// keep makes token the cached one, unless the cached one was requested later: answers may overtake each other.
+// keep makes token the cached one, unless the cached one was requested later: answers may overtake each other. (After goes by the
+// monotonic clock, which knows the order whatever is set.)
 func (c *cache) keep(token Token) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -146,7 +146,7 @@ func TestAnAccountThatIsNotReadCallsNobody(t *testing.T) {
 }
 
 func TestWithoutATTLNothingIsAHit(t *testing.T) {
-	c := &cache{}
+	c := &cache{now: time.Now}
 	c.keep(Token{Value: "t", RequestedAt: time.Now().Add(time.Second), ExpiresAt: time.Now().Add(tokenLife)})
 	hit, _ := c.hit(time.Now(), 0)
 	require.Nil(t, hit)
@@ -171,7 +171,7 @@ func TestAnOlderTokenDoesNotTakeANewerOnesPlace(t *testing.T) {
 }
 
 func TestWhereNoFlightMayBeginTheReadIsRefused(t *testing.T) {
-	c := &cache{launch: func(func()) bool { return false }}
+	c := &cache{now: time.Now, launch: func(func()) bool { return false }}
 	_, err := c.get(t.Context(), fiveMinutes)
 	require.Equal(t, ErrClosed, err)
 	_, err = c.get(t.Context(), fiveMinutes)

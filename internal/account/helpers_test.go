@@ -342,7 +342,7 @@ func cached(t *testing.T, m *mint) *cache {
 	t.Helper()
 	var flights sync.WaitGroup
 	t.Cleanup(flights.Wait)
-	return &cache{launch: func(fly func()) bool { flights.Go(fly); return true }, mint: m.token}
+	return &cache{launch: func(fly func()) bool { flights.Go(fly); return true }, mint: m.token, now: time.Now}
 }
 
 func get(t *testing.T, c *cache) Token {

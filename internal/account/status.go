@@ -26,8 +26,9 @@ func (a *Account) status() Status {
 		Coalesced: a.cache.coalesced.Load(),
 		Key:       a.keeper.Status(a.use(methodToken)),
 	}
-	if cached := a.cache.token.Load(); a.config.Load().CacheTTL > 0 && cached != nil && cached.ExpiresAt.After(time.Now()) {
-		status.CachedUntil = cached.ExpiresAt
+	now := a.cache.now()
+	if cached := a.cache.token.Load(); a.config.Load().CacheTTL > 0 && cached != nil && cached.Left(now) > 0 {
+		status.CachedUntil = cached.Expiry(now)
 	}
 	return status
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/clock"
 )
 
 // Token is a WebSocket token and what is known of it.
@@ -12,9 +14,10 @@ type Token struct {
 	Value string
 	// WebSocketURL is where the account's config says to use it.
 	WebSocketURL string
-	// RequestedAt is when the token was asked for, taken before the request was sent. Its age counts from here.
+	// RequestedAt is when the token was asked for, taken before the request was sent. Its Age counts from here.
 	RequestedAt time.Time
-	// ExpiresAt is RequestedAt plus the life that Kraken gave the token, so never later than Kraken's own end of it.
+	// ExpiresAt is RequestedAt plus the life that Kraken gave the token, so never later than Kraken's own end of it. The clocks may have moved
+	// apart since: Left and Expiry know.
 	ExpiresAt time.Time
 	// Cached says that the token was minted for an earlier read.
 	Cached bool
@@ -43,15 +46,24 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // leastLife is what a token handed out from the cache must have left, for the reader to connect with it.
 const leastLife = time.Minute
 
+// Age is how long ago the token was asked for. A host that has slept, or a clock that was set, makes no token younger.
+func (t *Token) Age(now time.Time) time.Duration { return clock.Age(t.RequestedAt, now) }
+
+// Left is what is left of the token's life, less than nothing after its end.
+func (t *Token) Left(now time.Time) time.Duration { return t.ExpiresAt.Sub(t.RequestedAt) - t.Age(now) }
+
+// Expiry is when the token's life ends, as the clock will show it then.
+func (t *Token) Expiry(now time.Time) time.Time { return now.Add(t.Left(now)) }
+
 // alive says whether there is a token and enough of its life left.
-func (t *Token) alive(now time.Time) bool { return t != nil && t.ExpiresAt.Sub(now) >= leastLife }
+func (t *Token) alive(now time.Time) bool { return t != nil && t.Left(now) >= leastLife }
 
 // young says whether the token may be handed out again as it is.
 func (t *Token) young(now time.Time, ttl time.Duration) bool {
-	return t.alive(now) && now.Sub(t.RequestedAt) < ttl
+	return t.alive(now) && t.Age(now) < ttl
 }
 
 // renewalDue says whether a young token is old enough to be renewed.
 func (t *Token) renewalDue(now time.Time, ttl time.Duration) bool {
-	return now.Sub(t.RequestedAt) >= ttl*renewAfterNum/renewAfterDen
+	return t.Age(now) >= ttl*renewAfterNum/renewAfterDen
 }

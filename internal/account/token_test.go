@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/clock/clocktest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -60,4 +61,27 @@ func TestWhatATokenIsGoodForDependsOnItsAge(t *testing.T) {
 	require.False(t, token.young(requested.Add(4*time.Minute+time.Nanosecond), time.Hour), "too little of its life is left")
 	require.False(t, (*Token)(nil).alive(requested), "there is none")
 	require.False(t, (*Token)(nil).young(requested, ttl))
+}
+
+// TestATokenGrowsOldByEitherClock: what it is told to have left, and until when, goes by the clock that has come further.
+func TestATokenGrowsOldByEitherClock(t *testing.T) {
+	for name, test := range map[string]struct{ wall, monotonic, left time.Duration }{
+		"both agree":                          {time.Minute, time.Minute, 14 * time.Minute},
+		"the host slept for ten minutes":      {11 * time.Minute, time.Minute, 4 * time.Minute},
+		"the host slept for an hour":          {time.Hour, 0, -45 * time.Minute},
+		"the wall clock was set back an hour": {-59 * time.Minute, time.Minute, 14 * time.Minute},
+		"the wall clock was set on by a day":  {24 * time.Hour, 0, 15*time.Minute - 24*time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clocks := clocktest.New()
+			requested := clocks.Now()
+			token := &Token{Value: "t", RequestedAt: requested, ExpiresAt: requested.Add(tokenLife)}
+			clocks.Wall, clocks.Monotonic = test.wall, test.monotonic
+			now := clocks.Now()
+			require.Equal(t, test.left, token.Left(now))
+			require.Equal(t, tokenLife-test.left, token.Age(now))
+			require.Equal(t, now.Round(0).Add(test.left), token.Expiry(now).Round(0), "as the wall clock will show it")
+			require.Equal(t, test.left >= time.Minute, token.alive(now))
+		})
+	}
 }

@@ -21,7 +21,7 @@ func (c *codes) wait(use Use, now time.Time, calls int) time.Duration {
 	if use.Codes <= 0 || !now.Before(c.singleUntil) {
 		return 0
 	}
-	last := max(c.sent+1, period(use, now)) + int64(calls) - 1
+	last := max(c.last(period(use, now))+1, period(use, now)) + int64(calls) - 1
 	return max(time.Unix(0, last*int64(use.Codes)).Sub(now), 0)
 }
 
@@ -30,7 +30,18 @@ func (c *codes) wasSent(use Use, began time.Time) (again bool) {
 	if use.Codes <= 0 {
 		return false
 	}
-	again = period(use, began) <= c.sent
-	c.sent = max(c.sent, period(use, began))
+	due := period(use, began)
+	last := c.last(due)
+	again = due <= last
+	c.sent = max(last, due)
 	return again
+}
+
+// last is the last period whose code was sent, given the one that is due; 0 if that clock was set back since by more than clocks are adjusted by.
+// What was sent then isn't worth waiting for until the clock is there again.
+func (c *codes) last(due int64) int64 {
+	if c.sent > due+1 {
+		return 0
+	}
+	return c.sent
 }

@@ -226,3 +226,20 @@ func TestWhatIsToldToOneWhoIsHeldBackForSeveralReasons(t *testing.T) {
 		})
 	}
 }
+
+func TestAClockThatWasSetBackDoesNotHoldCodesBack(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 10, 0, time.UTC)
+	for back, want := range map[time.Duration]time.Duration{
+		0:                20 * time.Second, // until the next code
+		20 * time.Second: 40 * time.Second, // the clock was adjusted: the code is the next one's
+		40 * time.Second: time.Minute,      // which is the longest wait of that kind
+		41 * time.Second: 0,                // it was wrong: what it sent is worth nothing
+		time.Hour:        0,
+	} {
+		c := codes{singleUntil: now.Add(time.Hour)}
+		require.False(t, c.wasSent(codeUse, now))
+		require.Equal(t, want, c.wait(codeUse, now.Add(-back), 1), back)
+		require.Equal(t, want > 0, c.wasSent(codeUse, now.Add(-back)), back)
+		require.Positive(t, c.wait(codeUse, now.Add(-back), 1), "what was sent last counts")
+	}
+}

@@ -289,6 +289,9 @@ const (
 )
 
 // hold makes no calls for a while, or for as long as the answer asks. It returns the answer, with that time as its RetryAfter.
+//
+// Like every wait here, it goes by the monotonic clock: a wall clock that is set on must not end it early, nor one that is set back make it
+// longer. While the host sleeps it stands still, which costs time, but no call too many.
 func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) *kraken.Error {
 	told := *cause
 	told.RetryAfter = max(hold, min(cause.RetryAfter, longestAsked))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/clock"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
@@ -284,7 +285,7 @@ func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
 		return err
 	}
 	if r := k.refusals.remembered(w.use, now); r != nil {
-		return &RememberedError{Err: r.err, Until: r.until}
+		return &RememberedError{Err: r.err, Until: clock.Told(r.until, now)}
 	}
 	if t := k.upstreams.blocked(w.use, now); t != nil {
 		return &RememberedError{Err: t.err, Until: t.until}

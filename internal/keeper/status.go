@@ -1,6 +1,10 @@
 package keeper
 
-import "time"
+import (
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/clock"
+)
 
 // Status is what a keeper tells of itself.
 type Status struct {
@@ -23,7 +27,7 @@ func (k *Keeper) Status(use Use) Status {
 		until = r.until
 	}
 	if !until.After(now) {
-		until = time.Time{}
+		return Status{NonceRefusals: k.nonceRefusals}
 	}
-	return Status{HeldUntil: until, NonceRefusals: k.nonceRefusals}
+	return Status{HeldUntil: clock.Told(until, now), NonceRefusals: k.nonceRefusals}
 }

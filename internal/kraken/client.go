@@ -81,22 +81,6 @@ func (c *Client) GetWebSocketsToken(ctx context.Context, nonce uint64) (WebSocke
 
 func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }
 
-// GetAPIKeyInfo asks what Kraken knows of the API key: its name, permissions, restrictions, validity. The fields are
-// handed on as they come, numbers as json.Number.
-func (c *Client) GetAPIKeyInfo(ctx context.Context, nonce uint64) (map[string]any, error) {
-	said, err := c.call(ctx, "GetApiKeyInfo", nonce)
-	if err != nil {
-		return nil, err
-	}
-	var info map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(said.result))
-	decoder.UseNumber()
-	if decoder.Decode(&info) != nil || len(info) == 0 {
-		return nil, nonsense("its result is not the API key's data")
-	}
-	return said.redact.value(info).(map[string]any), nil
-}
-
 // answer is a good answer.
 type answer struct {
 	result      json.RawMessage

@@ -2,7 +2,6 @@ package kraken
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -97,30 +96,6 @@ func TestTokens(t *testing.T) {
 			assert.Positive(t, token.Expires)
 		})
 	}
-}
-
-func TestAPIKeyInfoHandsFieldsOnAsTheyCome(t *testing.T) {
-	server := answering(t, func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "/0/private/GetApiKeyInfo", r.URL.Path)
-		_, _ = io.WriteString(w, `{"error":[],"result":{"apiKeyName":"desk","nonce":"1616492376594123456","permissions":["query-funds"],"nonceWindow":12345678901234567890,"new":{"a":1}}}`)
-	})
-	info, err := plainClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
-	require.NoError(t, err)
-	assert.Equal(t, map[string]any{
-		"apiKeyName": "desk", "nonce": "1616492376594123456", "permissions": []any{"query-funds"},
-		"nonceWindow": json.Number("12345678901234567890"), "new": map[string]any{"a": json.Number("1")},
-	}, info)
-}
-
-func TestAPIKeyInfoOfNonsense(t *testing.T) {
-	for _, result := range []string{`null`, `[]`, `{}`, `"x"`, `1`} {
-		server := answering(t, saying(200, `{"error":[],"result":`+result+`}`))
-		_, err := plainClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
-		requireError(t, err, KindNonsense, true)
-	}
-	server := answering(t, saying(200, krakenSays("EGeneral:Permission denied")))
-	_, err := plainClient(t, server.URL).GetAPIKeyInfo(t.Context(), testNonce)
-	requireError(t, err, KindPermissionDenied, true)
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {

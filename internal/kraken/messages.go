@@ -125,16 +125,20 @@ func throttledFor(message string, now time.Time) time.Duration {
 	return boundRetryAfter(time.Unix(int64(seconds), 0).Sub(now))
 }
 
-// cleanMessage makes a string from outside fit for a message and a log line: control characters,
-// which could forge log lines or move a terminal's cursor, become spaces, and its length is bounded.
-func cleanMessage(message string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
+// printable is a text from outside with a space for each character that could forge a log line, move a terminal's cursor,
+// turn what stands around it or hide: control and format characters, line separators, what takes no room, what isn't UTF-8.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return ' '
 		}
 		return r
-	}, message)
-	clean = strings.TrimSpace(clean)
+	}, text)
+}
+
+// cleanMessage makes a string from outside fit for a message and a log line: printable, and bounded in length.
+func cleanMessage(message string) string {
+	clean := strings.TrimSpace(printable(message))
 	if len(clean) <= maxMessageLength {
 		return clean
 	}

@@ -30,28 +30,3 @@ func newRedactor(signature, nonce, otp string) redactor {
 }
 
 func (r redactor) text(text string) string { return r.replacer.Replace(text) }
-
-// value is a decoded JSON value with all its strings, names included, redacted. A string that is the nonce and nothing
-// else stays, for Kraken tells the last one of a key.
-func (r redactor) value(value any) any {
-	switch value := value.(type) {
-	case string:
-		if value == r.nonce {
-			return value
-		}
-		return r.text(value)
-	case []any:
-		for i := range value {
-			value[i] = r.value(value[i])
-		}
-		return value
-	case map[string]any:
-		redacted := make(map[string]any, len(value))
-		for name, field := range value {
-			redacted[r.text(name)] = r.value(field)
-		}
-		return redacted
-	default:
-		return value
-	}
-}

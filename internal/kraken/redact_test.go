@@ -67,5 +67,4 @@ func TestACodeInsideTheNonceLeavesTheNonceWhole(t *testing.T) {
 	nonce := strconv.Itoa(testNonce)
 	redact := newRedactor("", nonce, nonce[:6])
 	assert.Equal(t, "[nonce] [otp]", redact.text(nonce+" "+nonce[:6]))
-	assert.Equal(t, nonce, redact.value(nonce))
 }

@@ -83,6 +83,10 @@ type Key struct {
 	// every couple of seconds. Zero: it decays continuously.
 	DecayStep time.Duration `json:"-"`
 
+	// CamelCase has GetApiKeyInfo name its fields as Kraken's page does (validUntil), not as its API most likely does
+	// (valid_until).
+	CamelCase bool `json:"camel_case,omitempty"`
+
 	ValidUntil time.Time `json:"valid_until,omitzero"` // zero: for ever; afterwards Kraken knows no such key
 }
 

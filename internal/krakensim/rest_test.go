@@ -1,7 +1,6 @@
 package krakensim
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -149,20 +148,18 @@ func TestTokensAreUniqueAndLongEnough(t *testing.T) {
 
 func TestKeyInfoTellsOfTheKeyThatSigns(t *testing.T) {
 	key := exampleKey
-	key.ValidUntil = time.Now().Add(time.Hour)
+	key.ValidUntil = time.Unix(4102444800, 0)
+	permissions := `["query-funds","query-open-trades","query-closed-trades","modify-trades","close-trades","create-ws-token"]`
 	got := newRequest("/0/private/GetApiKeyInfo", 77).do(t, New(key).Transport())
-	var info struct {
-		APIKeyName, APIKey, Nonce, ValidUntil, CreatedTime, LastUsed string
-		Permissions, IPAllowlist                                     []string
-	}
-	require.NoError(t, json.Unmarshal(got.Result, &info))
-	assert.Equal(t, "example", info.APIKeyName)
-	assert.Equal(t, ExampleAPIKey, info.APIKey)
-	assert.Equal(t, "77", info.Nonce)
-	assert.Equal(t, DefaultPermissions(), info.Permissions)
-	assert.Len(t, info.ValidUntil, 10)
-	assert.Len(t, info.LastUsed, 10)
-	assert.NotNil(t, info.IPAllowlist)
+	matches(t, `{"error":[],"result":{"api_key_name":"example","api_key":"`+ExampleAPIKey+`","nonce":"77","nonce_window":"0",
+		"permissions":`+permissions+`,"iban":"*","valid_until":"4102444800","query_from":"0","query_to":"0","created_time":"*",
+		"modified_time":"*","ip_allowlist":[""],"last_used":"*"}}`, got.body)
+
+	key.CamelCase = true
+	got = newRequest("/0/private/GetApiKeyInfo", 78).do(t, New(key).Transport())
+	matches(t, `{"error":[],"result":{"apiKeyName":"example","apiKey":"`+ExampleAPIKey+`","nonce":"78","nonceWindow":"0",
+		"permissions":`+permissions+`,"iban":"*","validUntil":"4102444800","queryFrom":"0","queryTo":"0","createdTime":"*",
+		"modifiedTime":"*","ipAllowlist":[""],"lastUsed":"*"}}`, got.body)
 }
 
 func TestPublicMethodsNeedNoKey(t *testing.T) {

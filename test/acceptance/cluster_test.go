@@ -119,10 +119,13 @@ func (c *cluster) register(t *testing.T, plugin string) {
 		"-version="+strings.TrimSpace(string(version)), "-command="+filepath.Base(plugin), "secret", pluginName)
 }
 
+// allowedURLs is the mount option that lets api_url point to whatever stands for Kraken here.
+const allowedURLs = "-options=allowed_api_urls=https://127.0.0.1:*,http://127.0.0.1:*"
+
 // enable enables the engine.
 func (c *cluster) enable(t *testing.T, flags ...string) {
 	t.Helper()
-	c.leader(t).run(t, append(append([]string{"secrets", "enable", "-path=kraken"}, flags...), pluginName)...)
+	c.leader(t).run(t, append(append([]string{"secrets", "enable", "-path=kraken", allowedURLs}, flags...), pluginName)...)
 }
 
 // newKey makes a key pair at Kraken.
@@ -161,7 +164,7 @@ func (c *cluster) account(key krakensim.Key, fields map[string]any) map[string]a
 		// Kraken's limits would let through a read every three seconds, and most of what happens here would be a 429.
 		"tier": "none",
 		// Long enough for the slowest machine: a read that takes its time isn't refused.
-		"request_timeout": "60s",
+		"request_timeout": "55s",
 	}
 	maps.Copy(account, fields)
 	return account

@@ -23,7 +23,7 @@ func TestDemo(t *testing.T) {
 	printed, err := runDemo(t, dir, "demo", "")
 	require.NoError(t, err, printed)
 	for _, want := range []string{
-		"$ vault secrets enable -path=kraken vault-plugin-secrets-kraken",
+		"$ vault secrets enable -path=kraken -options=allowed_api_urls=https://127.0.0.1:",
 		"$ vault write kraken/config api_key=",
 		"$ vault read kraken/ws-token",
 		`"success":true`,

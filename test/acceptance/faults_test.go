@@ -108,7 +108,7 @@ func (c *cluster) troubleKraken(t *testing.T) {
 		})
 		load.wait("429", time.Now())
 	})
-	c.set(t, "request_timeout", "60s")
+	c.set(t, "request_timeout", "55s")
 	// Of these no reader hears: Kraken used up the nonce and made a token, nobody got it, and the engine asks again.
 	for name, fault := range map[string]krakensim.Fault{
 		"20 answers of Kraken's are lost on the way": {Process: true, Drop: true, Times: 20},
