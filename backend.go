@@ -30,6 +30,7 @@ and, with a name behind them, for as many named accounts as you like ("config/de
 type backend struct {
 	*framework.Backend
 	accounts *account.Accounts
+	refusals refusalLog
 }
 
 var _ logical.Factory = Factory
@@ -86,7 +87,7 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	}
 	if base == pathConfigBase && (req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation) {
 		if _, err := account.ParseChange(req.Data); err != nil {
-			return nil, answer(err, req.MountPoint, name)
+			return nil, b.refuseConfig(ctx, req, name, err)
 		}
 	}
 	return b.Backend.HandleRequest(ctx, req)

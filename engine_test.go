@@ -112,6 +112,7 @@ func (e *engine) do(ctx context.Context, operation logical.Operation, requestPat
 	e.t.Helper()
 	request := &logical.Request{
 		Operation: operation, Path: requestPath, Data: maps.Clone(data), Storage: e.storage, MountPoint: "kraken/",
+		EntityID: "alice-id", DisplayName: "userpass-alice",
 	}
 	if operation == logical.UpdateOperation {
 		checked, exists, err := e.backend.HandleExistenceCheck(ctx, request)
@@ -136,6 +137,13 @@ func (e *engine) read(requestPath string) (*logical.Response, error) {
 func (e *engine) write(requestPath string, data map[string]any) (*logical.Response, error) {
 	e.t.Helper()
 	return e.do(e.t.Context(), logical.UpdateOperation, requestPath, data)
+}
+
+// writeOnly is write, where its answer doesn't matter.
+func (e *engine) writeOnly(requestPath string, data map[string]any) error {
+	e.t.Helper()
+	_, err := e.write(requestPath, data)
+	return err
 }
 
 func (e *engine) delete(requestPath string) error {
@@ -344,7 +352,11 @@ func (l *eventLog) SendEvent(ctx context.Context, eventType logical.EventType, e
 		return l.err
 	}
 	fields := event.Metadata.AsMap()
-	l.events = append(l.events, fmt.Sprintf("%s %s account=%s outcome=%s", eventType, fields["path"], fields["account"], fields["outcome"]))
+	text := fmt.Sprintf("%s %s account=%s outcome=%s", eventType, fields["path"], fields["account"], fields["outcome"])
+	if entity := fields["entity_id"]; entity != nil {
+		text += fmt.Sprint(" entity=", entity)
+	}
+	l.events = append(l.events, text)
 	return nil
 }
 

@@ -3,6 +3,10 @@ package krakensecrets
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -10,11 +14,14 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 )
 
-// The types of the events that the engine sends. None holds a secret or a token.
+// The types of the events that the engine sends. None holds a secret or a token. A write of a config is one of the four in the middle.
 const (
-	eventTokenMint    = "kraken/token-mint"    // a token was asked for at Kraken; outcome tells what came of it
-	eventConfigWrite  = "kraken/config-write"  // a config was stored
-	eventConfigDelete = "kraken/config-delete" // a config was deleted
+	eventTokenMint     = "kraken/token-mint"     // a token was asked for at Kraken; outcome tells what came of it
+	eventConfigWrite   = "kraken/config-write"   // a config was stored
+	eventConfigDisable = "kraken/config-disable" // a config was stored that disables its account
+	eventConfigEnable  = "kraken/config-enable"  // a config was stored that enables its account again
+	eventConfigRefuse  = "kraken/config-refuse"  // a write of a config was refused, or failed; outcome tells why
+	eventConfigDelete  = "kraken/config-delete"  // a config was deleted
 )
 
 // eventTimeout bounds the wait for an event bus that doesn't take an event.
@@ -22,31 +29,124 @@ const eventTimeout = time.Second
 
 // announceMint tells of a token that was asked for, and of what came of it.
 func (b *backend) announceMint(ctx context.Context, name string, err error) {
-	b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", err)
+	b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", outcomeOf(err))
 }
 
-// sendEvent sends an event about an account; err is what came of it. A server without events is no trouble, and neither
-// is one that fails to take it: what the event tells of has happened all the same.
-func (b *backend) sendEvent(ctx context.Context, eventType, base, name, operation string, err error) {
-	outcome := "success"
-	if err != nil {
-		outcome = account.KindName(err)
+// announceWrite tells of a config that was written, if anything has changed.
+func (b *backend) announceWrite(ctx context.Context, req *logical.Request, name string, written account.Written) {
+	if len(written.Changed) == 0 {
+		return
 	}
+	eventType, message := eventConfigWrite, "a config was written"
+	if slices.Contains(written.Changed, account.FieldDisabled) {
+		eventType, message = eventConfigEnable, "an account was enabled"
+		if written.Config.Disabled {
+			eventType, message = eventConfigDisable, "an account was disabled"
+		}
+	}
+	b.Logger().Info(message, append(caller(req, name), "changed", strings.Join(written.Changed, " "), "proved", written.Proved)...)
+	b.sendEvent(ctx, eventType, pathConfigBase, name, "write", outcomeOf(nil), requester(req)...)
+}
+
+// announceDelete tells of a config that was deleted.
+func (b *backend) announceDelete(ctx context.Context, req *logical.Request, name string) {
+	b.Logger().Info("a config was deleted", caller(req, name)...)
+	b.sendEvent(ctx, eventConfigDelete, pathConfigBase, name, "delete", outcomeOf(nil), requester(req)...)
+}
+
+// announceRefusal tells of a write of a config that was refused, or failed, and how that was answered.
+func (b *backend) announceRefusal(ctx context.Context, req *logical.Request, name string, err, answer error) {
+	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, logical.ErrReadOnly) {
+		return // nobody waits for the answer, or another node gives it
+	}
+	if times, log := b.refusals.happened(name, account.KindName(err), time.Now()); log {
+		told := append(caller(req, name), "error", answer, "times", times)
+		if inUse := (*account.KeyInUseError)(nil); errors.As(err, &inUse) {
+			told = append(told, "in_use_by", inUse.Account) // which the caller isn't told
+		}
+		b.Logger().Warn("a write of a config was refused", told...)
+	}
+	b.sendEvent(ctx, eventConfigRefuse, pathConfigBase, name, "write", outcomeOf(err), requester(req)...)
+}
+
+// caller is what a log line tells of a request: the account, and who asked.
+func caller(req *logical.Request, name string) []any {
+	return []any{"account", name, "entity_id", req.EntityID, "display_name", req.DisplayName}
+}
+
+// requester is what an event tells of who asked.
+func requester(req *logical.Request) []string {
+	return []string{"entity_id", req.EntityID, "display_name", req.DisplayName}
+}
+
+// outcomeOf is what an event tells of what came of something.
+func outcomeOf(err error) string {
+	if err == nil {
+		return "success"
+	}
+	return account.KindName(err)
+}
+
+// sendEvent sends an event about an account. A server without events is no trouble, and neither is one that fails to take it: what the event
+// tells of has happened all the same.
+func (b *backend) sendEvent(ctx context.Context, eventType, base, name, operation, outcome string, more ...string) {
 	path := account.Path(base, name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventTimeout)
 	defer cancel()
-	metadata := []string{
+	metadata := append([]string{
 		logical.EventMetadataPath, path,
 		logical.EventMetadataDataPath, path,
 		logical.EventMetadataOperation, operation,
 		"account", name,
 		"outcome", outcome,
-	}
-	if base == pathConfigBase {
+	}, more...)
+	if base == pathConfigBase && eventType != eventConfigRefuse {
 		metadata = append(metadata, logical.EventMetadataModified, "true")
 	}
 	sendErr := logical.SendEvent(ctx, b.Backend, eventType, metadata...)
 	if sendErr != nil && !errors.Is(sendErr, framework.ErrNoEvents) { // ErrNoEvents would be told at every read
 		b.Logger().Trace("an event was not sent", "event_type", eventType, "path", path, "error", sendErr)
 	}
+}
+
+const (
+	// refusalLogEvery is how often refused writes of one account and kind are logged: a loop of bad writes must not fill the log.
+	refusalLogEvery = time.Minute
+	// mostRefusalLogs bounds the accounts and kinds that are told apart within that time. Those beyond are logged as one.
+	mostRefusalLogs = 1000
+)
+
+// refusalLog knows which refused writes were logged a moment ago. Its zero value is ready for use, by any number of goroutines at once.
+type refusalLog struct {
+	mu     sync.Mutex // guards logged
+	logged map[[2]string]loggedRefusal
+}
+
+// loggedRefusal is when a refusal was logged, and how many came since.
+type loggedRefusal struct {
+	at    time.Time
+	since int
+}
+
+// happened tells whether to log a refusal, and how often the like happened since it was last logged, this time included.
+func (l *refusalLog) happened(name, kind string, now time.Time) (times int, log bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := [2]string{name, kind}
+	if _, known := l.logged[key]; !known && len(l.logged) >= mostRefusalLogs {
+		maps.DeleteFunc(l.logged, func(_ [2]string, last loggedRefusal) bool { return now.Sub(last.at) >= refusalLogEvery })
+		if len(l.logged) >= mostRefusalLogs {
+			key = [2]string{"", "any"}
+		}
+	}
+	last, known := l.logged[key]
+	last.since++
+	if log = !known || now.Sub(last.at) >= refusalLogEvery; log {
+		times, last = last.since, loggedRefusal{at: now}
+	}
+	if l.logged == nil {
+		l.logged = map[[2]string]loggedRefusal{}
+	}
+	l.logged[key] = last
+	return times, log
 }

@@ -130,16 +130,21 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	name := accountName(data)
 	change, err := account.ParseChange(data.Raw)
 	if err != nil {
-		return nil, answer(err, req.MountPoint, name)
+		return nil, b.refuseConfig(ctx, req, name, err)
 	}
-	written, changed, err := b.accounts.Write(ctx, req.Storage, name, change)
+	written, err := b.accounts.Write(ctx, req.Storage, name, change)
 	if err != nil {
-		return nil, answer(err, req.MountPoint, name)
+		return nil, b.refuseConfig(ctx, req, name, err)
 	}
-	if changed {
-		b.sendEvent(ctx, eventConfigWrite, pathConfigBase, name, "write", nil)
-	}
-	return b.configResponse(written), nil
+	b.announceWrite(ctx, req, name, written)
+	return b.configResponse(written.Config), nil
+}
+
+// refuseConfig is the answer to a write of a config that was refused, or failed.
+func (b *backend) refuseConfig(ctx context.Context, req *logical.Request, name string, err error) error {
+	refusal := answer(err, req.MountPoint, name)
+	b.announceRefusal(ctx, req, name, err, refusal)
+	return refusal
 }
 
 func (b *backend) deleteConfig(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
@@ -147,6 +152,6 @@ func (b *backend) deleteConfig(ctx context.Context, req *logical.Request, data *
 	if err := b.accounts.Delete(ctx, req.Storage, name); err != nil {
 		return nil, answer(err, req.MountPoint, name)
 	}
-	b.sendEvent(ctx, eventConfigDelete, pathConfigBase, name, "delete", nil)
+	b.announceDelete(ctx, req, name)
 	return nil, nil
 }

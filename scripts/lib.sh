@@ -108,7 +108,7 @@ start_kraken() {
   await 20 grep -q rest_url "$work/kraken.log" || die "the simulator doesn't start: $(cat "$work/kraken.log")"
   mount_options=" -options=allowed_api_urls=$(kraken_url rest_url)"
   config_options=" api_url=$(kraken_url rest_url) websocket_url=$(kraken_url ws_v2_url) ca_cert=@kraken-ca.pem"
-  subscribe_options=" -url $(kraken_url ws_v2_url) -ca-cert kraken-ca.pem"
+  subscribe_options=" -ca-cert kraken-ca.pem"
   control_url=$(kraken_url control_url)
   echo "Kraken: simulated, at $(kraken_url rest_url)"
 }

@@ -91,7 +91,7 @@ func startPluginWithEvents(t *testing.T, storage logical.Storage, events logical
 	backend := dispensed.(logical.Backend)
 	conf := logical.TestBackendConfig()
 	conf.StorageView, conf.Logger, conf.EventsSender = storage, logger, events
-	conf.Config = map[string]string{"allowed_api_urls": "http://127.0.0.1:*"}
+	conf.Config = map[string]string{"allowed_api_urls": "http://127.0.0.1:*,https://127.0.0.1:*"}
 	require.NoError(t, backend.Setup(t.Context(), conf))
 	t.Cleanup(func() { backend.Cleanup(context.Background()) })
 	return backend, log.String

@@ -50,9 +50,9 @@ func TestZeroOptionsDo(t *testing.T) {
 	change, err := ParseChange(pair(first, unproved))
 	require.NoError(t, err)
 	s := &storage{Storage: newMount(t).storage}
-	_, changed, err := as.Write(t.Context(), s, "", change)
+	written, err := as.Write(t.Context(), s, "", change)
 	require.NoError(t, err)
-	require.True(t, changed)
+	require.NotEmpty(t, written.Changed)
 	a := as.running("")
 	require.Equal(t, "vault-plugin-secrets-kraken", a.client.UserAgent)
 	require.IsType(t, &kraken.Transport{}, a.transport.RoundTripper)

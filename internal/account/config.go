@@ -147,6 +147,19 @@ func (c *Config) upstream() string {
 	return string(place[:])
 }
 
+// changed are the names of the fields that another config has other values of; all that it has if there is none to compare with.
+func (c *Config) changed(other *Config) (names []string) {
+	if c == nil {
+		c = &Config{}
+	}
+	for _, field := range Fields {
+		if field.kept() && field.value(c) != field.value(other) {
+			names = append(names, field.Name)
+		}
+	}
+	return names
+}
+
 // withoutSecrets is the config without what is never shown. A text that is needed no more can't be wiped in Go, but it can be let go.
 func (c *Config) withoutSecrets() *Config {
 	kept := *c

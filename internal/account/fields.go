@@ -64,7 +64,10 @@ func (f *Field) Given() bool { return f.shown == nil }
 // Shown tells whether a read shows the field.
 func (f *Field) Shown() bool { return !f.Secret && f.Name != FieldVerify }
 
-// value is what a read shows.
+// kept tells whether a config keeps what a write gives of the field.
+func (f *Field) kept() bool { return f.text != nil || f.seconds != nil || f.flag != nil }
+
+// value is what a read shows, or would show of a secret.
 func (f *Field) value(c *Config) any {
 	switch {
 	case f.shown != nil:

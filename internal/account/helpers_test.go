@@ -187,7 +187,8 @@ func (m *mount) writeAs(ctx context.Context, name string, given fields) (written
 	if err != nil {
 		return nil, false, err
 	}
-	return m.Write(ctx, m.storage, name, change)
+	result, err := m.Write(ctx, m.storage, name, change)
+	return result.Config, len(result.Changed) > 0, err
 }
 
 func (m *mount) write(name string, given fields) error {

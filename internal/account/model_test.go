@@ -161,7 +161,7 @@ func (w *world) take(s modelStep) {
 	case "write ttl":
 		w.group.Go(func() {
 			change, _ := ParseChange(map[string]any{FieldCacheTTL: int(s.For / time.Second)})
-			_, _, _ = w.accounts.Write(context.Background(), w.storage, "", change)
+			_, _ = w.accounts.Write(context.Background(), w.storage, "", change)
 		})
 	case "delete":
 		w.group.Go(func() { w.delete(s.For) })
@@ -286,7 +286,7 @@ func (w *world) write(raw map[string]any, key, secret string, place int, proof b
 	ctx, leave := staying(stays)
 	defer leave()
 	defer w.changes()()
-	_, _, _ = w.accounts.Write(ctx, w.storage, "", change)
+	_, _ = w.accounts.Write(ctx, w.storage, "", change)
 }
 
 func (w *world) delete(stays time.Duration) {

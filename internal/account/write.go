@@ -9,25 +9,34 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 )
 
-// Write changes an account's config: it checks, proves and stores it, in this order, and only then lets it run. It returns the config that is
-// stored now, and whether that has changed.
+// Written is what a Write has come to.
+type Written struct {
+	Config *Config // what is stored now
+	// Changed are the names of the fields that are other than before, in the order of Fields. None: nothing was stored.
+	Changed []string
+	Proved  bool // a token was got for it
+}
+
+// Write changes an account's config: it checks, proves and stores it, in this order, and only then lets it run.
 //
 // Until it begins to store, it ends with ctx, and whatever fails leaves what is stored and what runs as it was. Then it is decided, and goes on
 // without its caller. It ends as one of the two: stored and running, or neither. Where storage fails so that it can't be known, the account is loaded
 // anew by its next read.
 //
-// The error is a *FieldError, *KeyInUseError, *TooManyProofsError, *ProofError, ErrDeleted, ErrClosed, the storage's, or the cause of ctx's end.
-func (as *Accounts) Write(ctx context.Context, storage logical.Storage, name string, change Change) (written *Config, changed bool, err error) {
+// The error is a *FieldError, *PlaceError, *KeyInUseError, *TooManyProofsError, *ProofError, ErrDeleted, ErrClosed, the storage's, or the cause of ctx's end.
+func (as *Accounts) Write(ctx context.Context, storage logical.Storage, name string, change Change) (Written, error) {
 	e, err := as.hold(name)
 	if err != nil {
-		return nil, false, err
+		return Written{}, err
 	}
 	defer as.drop(e)
 	w := &write{as: as, storage: storage, entry: e, change: change}
 	defer w.giveUp()
 	for {
-		if changed, err = w.try(ctx); !errors.Is(err, errOvertaken) {
-			return w.merged, changed, err
+		if err := w.try(ctx); err == nil {
+			return Written{Config: w.merged, Changed: w.stored.changed(w.merged), Proved: w.proved}, nil
+		} else if !errors.Is(err, errOvertaken) {
+			return Written{}, err
 		}
 	}
 }
@@ -53,40 +62,40 @@ type write struct {
 }
 
 // try writes once, or returns errOvertaken: then what was proved needn't be proved again.
-func (w *write) try(ctx context.Context) (changed bool, err error) {
+func (w *write) try(ctx context.Context) (err error) {
 	existed := w.stored != nil
 	if w.stored, w.seen, err = w.as.read(ctx, w.storage, w.entry); err != nil {
-		return false, err
+		return err
 	}
 	if existed && w.stored == nil {
-		return false, ErrDeleted
+		return ErrDeleted
 	}
 	if w.merged, err = w.stored.merge(w.change, time.Now()); err != nil {
-		return false, err
+		return err
 	}
 	unchanged := w.stored != nil && *w.stored == *w.merged
 	if unchanged && !w.change.asksForProof() {
-		return false, nil
+		return nil
 	}
 	if err := w.checkPlace(); err != nil {
-		return false, err
+		return err
 	}
 	if err := w.checkOwner(ctx); err != nil {
-		return false, err
+		return err
 	}
 	if err := w.build(); err != nil {
-		return false, err
+		return err
 	}
 	if !w.proved && w.change.needsProof(w.stored, w.merged) {
 		if err := w.prove(ctx); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if unchanged {
 		w.handOver()
-		return false, nil
+		return nil
 	}
-	return true, w.store(ctx)
+	return w.store(ctx)
 }
 
 // build makes what would run by merged, unless that is there already.
