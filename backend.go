@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -83,15 +84,53 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	base, name, _ := strings.Cut(req.Path, "/")
 	// What an older version stored under another name can still be deleted.
 	if rule := brokenNameRule(req); rule != "" && req.Operation != logical.DeleteOperation {
-		return nil, badInput(fmt.Sprintf("%.100q is not an account name: give %s", name, rule))
+		return nil, badInput(fmt.Sprintf("%s is not an account name: give %s", quoted(name), rule))
 	}
 	if base == pathConfigBase && (req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation) {
 		if _, err := account.ParseChange(req.Data); err != nil {
 			return nil, b.refuseConfig(ctx, req, name, err)
 		}
 	}
+	if len(req.Data) > 0 && req.Operation != logical.HelpOperation {
+		bounded := *req
+		bounded.Data = b.boundedData(req)
+		req = &bounded
+	}
 	return b.Backend.HandleRequest(ctx, req)
 }
+
+// mostUnknownNames bounds the unknown names of a request that its warning lists: a mistyped one or two. Vault takes requests of 32 MiB.
+const mostUnknownNames = 10
+
+// boundedData is a request's data as the framework may see it, which lists all unknown names in a warning, and quotes values that it can't convert in an error.
+// Only writes have values: those of a config, which are checked.
+func (b *backend) boundedData(req *logical.Request) map[string]any {
+	path := b.Route(req.Path)
+	if path == nil {
+		return nil
+	}
+	isWrite := req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation
+	bounded, unknown := map[string]any{}, 0
+	for name, value := range req.Data {
+		if _, known := path.Fields[name]; known {
+			if isWrite && name != fieldName { // which the path gives
+				bounded[name] = value
+			}
+		} else if unknown++; unknown <= mostUnknownNames {
+			if !plainName.MatchString(name) {
+				name = quoted(name)
+			}
+			bounded[name] = nil
+		}
+	}
+	return bounded
+}
+
+// plainName is a name of a field that can be told as it is.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+
+// quoted is the beginning of a name that can't be told as it is, in ASCII, so that a letter that looks like another one is told apart.
+func quoted(name string) string { return fmt.Sprintf("%+.30q", name) }
 
 // HandleExistenceCheck is framework.Backend's without a look at the values and names, which HandleRequest checks.
 func (b *backend) HandleExistenceCheck(ctx context.Context, req *logical.Request) (checkFound, exists bool, err error) {

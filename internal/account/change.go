@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-secure-stdlib/parseutil"
 )
@@ -56,7 +57,7 @@ func parseText(value any) (text string, ok bool) {
 		return "", true
 	case string:
 		// White space around a value comes from files and copying, and means nothing in any of these fields.
-		return strings.TrimSpace(value), true
+		return strings.TrimSpace(value), utf8.ValidString(value)
 	case json.Number:
 		return value.String(), true
 	}
@@ -68,7 +69,7 @@ func parseBool(value any) (flag, ok bool) {
 	case bool:
 		return value, true
 	case string:
-		flag, err := strconv.ParseBool(strings.TrimSpace(value))
+		flag, err := strconv.ParseBool(value)
 		return flag, err == nil
 	case json.Number, int, int64, float64:
 		flag, err := strconv.ParseBool(fmt.Sprint(value))

@@ -43,7 +43,8 @@ func (e *DisabledError) Error() string { return Title(e.Account) + " is disabled
 type PlaceError struct{ APIURL string }
 
 func (e *PlaceError) Error() string {
-	return fmt.Sprintf("%s %s is none that the mount's option %s allows", FieldAPIURL, e.APIURL, OptionAllowedURLs)
+	const mostShown = 200 // bytes: the host is in them, and an error isn't the place for 2 KiB
+	return fmt.Sprintf("%s %.*s is none that the mount's option %s allows", FieldAPIURL, mostShown, e.APIURL, OptionAllowedURLs)
 }
 
 // A KeyInUseError says that an API key stands in another account of the mount: its nonce has one keeper. Its message doesn't name that account,

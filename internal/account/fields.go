@@ -221,8 +221,12 @@ var Fields = []*Field{
 			case c.CACert == "":
 				return nil
 			}
+			const remedy = "give the gateway's CA certificates as PEM, best from a file: ca_cert=@FILE"
+			if strings.ContainsFunc(c.CACert, func(r rune) bool { return !unicode.IsPrint(r) && !strings.ContainsRune("\t\r\n", r) }) {
+				return &FieldError{FieldCACert, "holds control characters", remedy} // which a terminal would obey whenever the config is read
+			}
 			if _, err := kraken.ParseCertificates(c.CACert); err != nil {
-				return &FieldError{FieldCACert, err.Error(), "give the gateway's CA certificates as PEM, best from a file: ca_cert=@FILE"}
+				return &FieldError{FieldCACert, err.Error(), remedy}
 			}
 			return nil
 		},
