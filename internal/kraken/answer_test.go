@@ -208,3 +208,19 @@ func FuzzAnswer(f *testing.F) {
 		assert.True(t, failed.RetryAfter >= 0 && failed.RetryAfter <= time.Hour)
 	})
 }
+
+// TestAnErrorListOfAnyLength: an answer of the greatest size that is read, full of error strings.
+func TestAnErrorListOfAnyLength(t *testing.T) {
+	for name, message := range map[string]string{"short": "EA:b", "of hostile length": "EGeneral:" + strings.Repeat("a ", 1000), "of one word": "EGeneral:" + strings.Repeat("a", 1000)} {
+		t.Run(name, func(t *testing.T) {
+			list := strings.Repeat(`"`+message+`",`, maxBody/(len(message)+3)-10)
+			server := answering(t, saying(200, `{"error":[`+strings.TrimSuffix(list, ",")+`]}`))
+			began := time.Now()
+			_, err := plainClient(t, server.URL).GetWebSocketsToken(t.Context(), testNonce)
+			failed := requireError(t, err, KindUnexpected, true)
+			assert.Len(t, failed.Messages, maxMessages)
+			assert.Less(t, len(err.Error()), 1100)
+			assert.Less(t, time.Since(began), 3*time.Second)
+		})
+	}
+}

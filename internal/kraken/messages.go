@@ -88,7 +88,7 @@ func newAPIError(messages []string, response *http.Response, redact redactor, no
 		}
 		failed.RetryAfter = max(failed.RetryAfter, throttledFor(message, now))
 		if i < maxMessages {
-			failed.Messages = append(failed.Messages, cleanMessage(redact.text(message)))
+			failed.Messages = append(failed.Messages, redact.message(message))
 		}
 	}
 	// A message that says nothing to us may come with a status that does.

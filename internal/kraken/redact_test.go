@@ -1,6 +1,8 @@
 package kraken
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -54,6 +56,42 @@ func TestAGatewayThatQuotesTheRequest(t *testing.T) {
 		assert.NotContains(t, string(told), part)
 	}
 	assert.Equal(t, 5, strings.Count(string(told), "nonce=[nonce]"), "every string, names included")
+}
+
+// TestWhatAuthenticatesIsTakenOutInWhateverEncoding: debugging pages and logs quote in many.
+func TestWhatAuthenticatesIsTakenOutInWhateverEncoding(t *testing.T) {
+	const otp = "open sesame"
+	signature := "4/dpxb3iT4tp/ZCVEwSnEsLxx0bqyhLpdfOpc6fn7OR8+UClSV5n9E6aSS8MPtnRfp32bAb0nmbRn6H8ndwLUQ=="
+	raw, err := base64.StdEncoding.DecodeString(signature)
+	require.NoError(t, err)
+	var escaped, percent, spelled, spaced strings.Builder
+	for _, c := range []byte(signature) {
+		fmt.Fprintf(&escaped, `\u%04x`, c)
+		fmt.Fprintf(&percent, "%%%02x", c)
+		fmt.Fprintf(&spelled, "%d,", c)
+	}
+	for _, c := range raw {
+		fmt.Fprintf(&spaced, "%02x:", c)
+	}
+	body := "nonce=1616492376594000000&otp=" + url.QueryEscape(otp)
+	redact := newRedactor(signature, "1616492376594000000", otp)
+	for name, encoded := range map[string]string{
+		"as it is": signature, "base64url": base64.URLEncoding.EncodeToString(raw), "hex": hex.EncodeToString(raw), "upper hex": strings.ToUpper(hex.EncodeToString(raw)),
+		"hex of base64": hex.EncodeToString([]byte(signature)), "base64 of base64": base64.StdEncoding.EncodeToString([]byte(signature)),
+		"JSON escapes": escaped.String(), "percent": percent.String(), "lower percent": strings.ToLower(url.QueryEscape(signature)), "numbers": spelled.String(), "bytes": spaced.String(),
+		"half": signature[:44], "other half": signature[44:], "upper": strings.ToUpper(signature), "Go": fmt.Sprintf("%q", raw),
+		"a header": "map[Api-Sign:[" + signature + "]]", "JSON": `{"API-Sign":"` + signature + `"}`, "in lines": signature[:76] + "\n" + signature[76:],
+		"the body in base64": base64.StdEncoding.EncodeToString([]byte(body)), "the body in hex": hex.EncodeToString([]byte(body)), "the body quoted": url.QueryEscape(body),
+		"second factor in base64": base64.StdEncoding.EncodeToString([]byte(otp)), "second factor in hex": hex.EncodeToString([]byte(otp)),
+	} {
+		told := redact.message("EGeneral:Invalid arguments: " + encoded)
+		assert.True(t, strings.HasPrefix(told, "EGeneral:Invalid arguments: "), name)
+		assert.Less(t, len(told), 70, "%s: %s", name, told)
+		assert.NotContains(t, redact.message("E"+encoded+":"+encoded), encoded, name)
+	}
+	for _, message := range []string{"EAccount:Invalid permissions:USDT trading restricted", "EOrder:Margin position size exceeded", "EGeneral:Internal error:abc123", "EFunding:"} {
+		assert.Equal(t, message, redact.message(message))
+	}
 }
 
 func TestASecondFactorThatIsInAnyTextIsNotTakenOut(t *testing.T) {
