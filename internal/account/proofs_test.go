@@ -308,7 +308,7 @@ func TestAKeysEntryIsWrittenWithTheCeilingThatItsProofNeeded(t *testing.T) {
 		require.NoError(t, m.write("desk-b", pair(second, unproved)))
 		record, _, err = newKeyStore(m.storage, second.APIKey).Load(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, keeper.Record{Account: "desk-b"}, record, "no nonce was used")
+		require.Equal(t, keeper.Record{Account: "desk-b", Unaccepted: true}, record, "no nonce was used")
 	})
 }
 

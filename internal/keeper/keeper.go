@@ -191,6 +191,7 @@ func (k *Keeper) learn(w *waiter, err error) error {
 		k.heldUntil, k.heldFor, k.holds = time.Time{}, nil, 0
 		k.nonces.wasAccepted(now)
 		k.refusals.succeeded(w.use)
+		k.record.used = true
 		k.record.accepted = k.record.accepted || !w.use.Proof // whose credentials aren't the account's yet
 		if k.teaches(w.use) {
 			k.upstreams.succeeded(w.use.Upstream, w.began)

@@ -7,7 +7,7 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
-// Record is what is stored of an API key. v0.1.0 wrote the same, but for Proved.
+// Record is what is stored of an API key. v0.1.0 wrote the same, but for Proved and Unaccepted.
 type Record struct {
 	// Account is the last account that the key was stored in; "" is the default account. It may have another key by now: its
 	// config tells.
@@ -16,6 +16,8 @@ type Record struct {
 	Ceiling uint64 `json:"ceiling"`
 	// Proved: Kraken has accepted a call by the account's credentials. A claim without that may be anybody's who knows the public key.
 	Proved bool `json:"proved,omitempty"`
+	// Unaccepted: Kraken has never accepted a call with the key, whatever the account and its credentials, so that its nonces mean nothing there.
+	Unaccepted bool `json:"unaccepted,omitempty"`
 }
 
 // Store keeps the record of one API key beyond the end of the process. Its Keeper calls it by one goroutine at a time, and is the only
@@ -41,6 +43,8 @@ type record struct {
 	loaded bool // all this is known
 	// accepted: Record.Proved is to be stored with the next ceiling. Keeper.mu guards it.
 	accepted bool
+	// used: Kraken has accepted a call, a proof's too, so that Record.Unaccepted isn't true any more. Keeper.mu guards it.
+	used bool
 }
 
 // take waits until nobody else uses the store.
@@ -118,6 +122,7 @@ func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
 	}
 	k.mu.Lock()
 	next, stored := k.record.Record, k.record.stored
+	next.Unaccepted = (!stored || next.Unaccepted) && !proved && !k.record.used
 	next.Account, next.Proved, k.record.accepted = account, proved, proved
 	if k.nonces.last >= next.Ceiling && k.nonces.last > 0 {
 		next.Ceiling = k.nonces.reserve(k.nonces.last, k.clock())
@@ -130,8 +135,9 @@ func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
 	return k.save(ctx, next)
 }
 
-// Unclaim deletes the record of a key that an account no longer has, if no nonce was ever used for it. Otherwise the record stays: the key may
-// come back, and its nonce must not go back.
+// Unclaim deletes the record of a key that an account no longer has, if no nonce was ever used for it, or none that Kraken has accepted and none above the clock.
+// Otherwise the record stays: the key may come back, and its nonce must not go back. So there are no more records that mean nothing than accounts: whoever may
+// write one could store pair after made-up pair.
 func (k *Keeper) Unclaim(ctx context.Context, account string) error {
 	if err := k.record.take(ctx); err != nil {
 		return err
@@ -141,7 +147,8 @@ func (k *Keeper) Unclaim(ctx context.Context, account string) error {
 		return err
 	}
 	k.mu.Lock()
-	unused := k.record.stored && k.record.Ceiling == 0 && k.record.Account == account
+	worthless := k.record.Ceiling == 0 || k.record.Unaccepted && !k.record.used && k.nonces.last <= k.clock()
+	unused := k.record.stored && k.record.Account == account && worthless
 	k.mu.Unlock()
 	if !unused {
 		return nil
@@ -185,6 +192,9 @@ func (k *Keeper) nextNonce(ctx context.Context, use Use) (uint64, error) {
 	enough := nonce < next.Ceiling || !k.record.stored
 	next.Ceiling = max(next.Ceiling, k.nonces.reserve(nonce, now))
 	next.Proved = next.Proved || k.record.accepted
+	if next.Unaccepted && k.record.used {
+		next.Unaccepted, enough = false, false
+	}
 	k.mu.Unlock()
 	if enough {
 		return nonce, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -217,7 +218,7 @@ func TestOwnerIsWhoTheKeyWasLastStoredIn(t *testing.T) {
 		account, ok := owner()
 		require.True(t, ok, "the default account has no name")
 		require.Empty(t, account)
-		require.Equal(t, Record{}, b.store.record)
+		require.Equal(t, Record{Unaccepted: true}, b.store.record)
 		require.NoError(t, b.Claim(t.Context(), "desk", false))
 		account, _ = owner()
 		require.Equal(t, "desk", account)
@@ -302,7 +303,7 @@ func TestClaimStoresACeilingAboveWhatTheProofUsed(t *testing.T) {
 	})
 }
 
-func TestUnclaimDeletesOnlyWhatWasNeverUsed(t *testing.T) {
+func TestUnclaimDeletesOnlyWhatMeansNothing(t *testing.T) {
 	cases := map[string]struct {
 		stored  bool
 		before  Record
@@ -311,6 +312,8 @@ func TestUnclaimDeletesOnlyWhatWasNeverUsed(t *testing.T) {
 	}{
 		"never used":          {true, Record{Account: "desk"}, "desk", 1},
 		"used":                {true, Record{Account: "desk", Ceiling: 1}, "desk", 0},
+		"never accepted":      {true, Record{Account: "desk", Ceiling: 1, Unaccepted: true}, "desk", 1},
+		"ahead of the clock":  {true, Record{Account: "desk", Ceiling: math.MaxUint64, Unaccepted: true}, "desk", 0},
 		"another account's":   {true, Record{Account: "desk"}, "", 0},
 		"not stored":          {false, Record{}, "", 0},
 		"the default account": {true, Record{}, "", 1},
@@ -329,6 +332,23 @@ func TestUnclaimDeletesOnlyWhatWasNeverUsed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAKeyThatKrakenHasAcceptedKeepsItsRecord, whoever claims it then.
+func TestAKeyThatKrakenHasAcceptedKeepsItsRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBenchOver(t, &fakeKraken{answer: first(failed(kraken.KindInvalidKey), nil)}, &fakeStore{})
+		require.NoError(t, b.Claim(t.Context(), "desk", false))
+		require.Error(t, b.read(time.Second))
+		require.True(t, b.store.record.Unaccepted)
+		time.Sleep(refusalMemory)
+		require.NoError(t, b.read(time.Second))
+		require.NoError(t, b.read(time.Second))
+		require.False(t, b.store.record.Unaccepted, "the call after the first good one stores it")
+		require.NoError(t, b.Claim(t.Context(), "another", false))
+		require.NoError(t, b.Unclaim(t.Context(), "another"))
+		require.Zero(t, b.store.deletes)
+	})
 }
 
 func TestStoreThatFailsLeavesWhatIsKnown(t *testing.T) {
