@@ -293,7 +293,7 @@ func (w *world) delete(stays time.Duration) {
 	ctx, leave := staying(stays)
 	defer leave()
 	defer w.changes()()
-	_ = w.accounts.Delete(ctx, w.storage, "")
+	_, _ = w.accounts.Delete(ctx, w.storage, "")
 }
 
 // restart ends the process and begins another. A crash leaves storage as it is at this moment.
