@@ -203,8 +203,10 @@ func (m *mount) configure(name string, more ...fields) {
 	require.NoError(m.t, m.write(name, pair(first, append([]fields{unproved}, more...)...)))
 }
 
-func (m *mount) delete(name string) error {
-	_, err := m.Delete(m.t.Context(), m.storage, name)
+func (m *mount) delete(name string) error { return m.deleteAs(m.t.Context(), name) }
+
+func (m *mount) deleteAs(ctx context.Context, name string) error {
+	_, err := m.Delete(ctx, m.storage, name)
 	return err
 }
 
@@ -358,6 +360,16 @@ func get(t *testing.T, c *cache) Token {
 
 func getTogether(ctx context.Context, times int, c *cache) []answer {
 	return together(times, func() (Token, error) { return c.get(ctx, fiveMinutes) })()
+}
+
+// coalesced counts those that shared somebody else's call.
+func coalesced(answers []answer) (count int) {
+	for _, a := range answers {
+		if a.token.Coalesced {
+			count++
+		}
+	}
+	return count
 }
 
 // krakenSays is an error that Kraken answered.
