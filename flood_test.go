@@ -24,7 +24,7 @@ import (
 // These tests are about a tenant who may write one account, mallory's, and does so without end, beside the default account, which is another tenant's.
 
 // mostGrowth is what a flood may leave in the memory, in KiB: what is remembered of refused keys, above all. Were anything kept of each request, it would be more.
-const mostGrowth = 8 << 10
+const mostGrowth = 2 << 10
 
 // flooded does something many times in a synctest bubble and checks that the other tenant's reads don't wait, and what is left in memory, goroutines, log and storage.
 func flooded(t *testing.T, keys []krakensim.Key, times int, do func(e *engine, i int)) {
@@ -36,7 +36,7 @@ func flooded(t *testing.T, keys []krakensim.Key, times int, do func(e *engine, i
 		e.log.Reset()
 		for i := range times {
 			do(e, i)
-			if i%1000 == 0 {
+			if i%100 == 0 {
 				came := time.Now()
 				e.mustRead("ws-token")
 				require.Zero(t, time.Since(came), "another's reads don't wait")
@@ -49,7 +49,7 @@ func flooded(t *testing.T, keys []krakensim.Key, times int, do func(e *engine, i
 		synctest.Wait()
 		minutes := int(time.Since(began).Minutes()) + 1
 		assert.Less(t, max(heap(), memory)-memory, uint64(mostGrowth), "KiB")
-		assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+		assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines+5)
 		assert.LessOrEqual(t, strings.Count(e.log.String(), "\n"), 10*minutes, "lines of a few kinds")
 		assert.LessOrEqual(t, len(e.stored()), stored)
 	})
@@ -74,9 +74,9 @@ func TestATenantWhoseWritesAreAllRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			flooded(t, nil, 10_000, func(e *engine, i int) {
+			flooded(t, nil, 2000, func(e *engine, i int) {
 				require.Error(t, e.writeOnly("config/mallory", data(e, i)))
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(time.Second)
 			})
 		})
 	}
@@ -86,13 +86,13 @@ func TestATenantWhoseWritesAreAllRefused(t *testing.T) {
 func TestATenantWhoStoresPairAfterPair(t *testing.T) {
 	for name, read := range map[string]bool{"and reads": true, "and doesn't read": false} {
 		t.Run(name, func(t *testing.T) {
-			flooded(t, nil, 5_000, func(e *engine, i int) {
+			flooded(t, nil, 1000, func(e *engine, i int) {
 				require.NoError(t, e.writeOnly("config/mallory", e.madeUp(i, map[string]any{account.FieldVerify: false})))
 				if read {
 					_, err := e.read("ws-token/mallory")
 					requireCode(t, http.StatusBadRequest, err)
 				}
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(time.Second)
 				e.log.Reset() // each is a change, and a line
 			})
 		})
@@ -104,7 +104,7 @@ func TestATenantWhoAlternatesTwoPairs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(t, append(keys, exampleKey)...)
 		e.configure("", nil)
-		for i := range 2000 {
+		for i := range 500 {
 			require.NoError(t, e.writeOnly("config/mallory", e.pair(map[string]any{account.FieldAPIKey: keys[i%2].APIKey})))
 			e.mustRead("ws-token/mallory")
 			time.Sleep(time.Second)
@@ -145,7 +145,7 @@ func TestATenantWhoProvesAStoredPairWithoutEnd(t *testing.T) {
 		e.sim.ForgetCalls()
 		e.sim.Misbehave(krakensim.Fault{Latency: 100 * time.Millisecond, Path: "GetWebSocketsToken"})
 		var group sync.WaitGroup
-		for range 1000 {
+		for range 300 {
 			group.Go(func() { _ = e.writeOnly("config/mallory", map[string]any{account.FieldVerify: true}) })
 		}
 		synctest.Wait()
@@ -166,16 +166,15 @@ func TestReadersOfAnAccountThatIsntConfigured(t *testing.T) {
 		e := newEngine(t)
 		memory, goroutines := heap(), runtime.NumGoroutine()
 		var group sync.WaitGroup
-		for i := range 10_000 {
+		for i := range 2000 {
 			group.Go(func() {
-				for _, path := range []string{"ws-token/none", "status/none", "ws-token/none" + strconv.Itoa(i)} {
-					_, err := e.read(path)
-					requireCode(t, http.StatusBadRequest, err)
-				}
+				path := []string{"ws-token/none", "status/none", "key-info/none" + strconv.Itoa(i)}[i%3]
+				_, err := e.read(path)
+				requireCode(t, http.StatusBadRequest, err)
 			})
 		}
 		group.Wait()
-		assert.Equal(t, goroutines, runtime.NumGoroutine())
+		assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines+5)
 		assert.Less(t, max(heap(), memory)-memory, uint64(mostGrowth), "KiB")
 		assert.Empty(t, e.stored())
 		assert.Empty(t, e.log.String())
@@ -206,7 +205,7 @@ func TestReadersWhoLeave(t *testing.T) {
 				group.Wait()
 				time.Sleep(time.Minute) // the one call is given up in its time
 				synctest.Wait()
-				assert.Equal(t, goroutines, runtime.NumGoroutine())
+				assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines+5)
 				e.mustRead("ws-token")
 				assert.Equal(t, 1+1, e.calls(), "of those who left, one had been made")
 			})
@@ -225,7 +224,7 @@ func TestUpdatesInALoopBesideReaders(t *testing.T) {
 		e.sim.ForgetCalls()
 		ended := make(chan struct{})
 		var group sync.WaitGroup
-		for range 20 {
+		for range 5 {
 			group.Go(func() {
 				for {
 					select {
@@ -237,7 +236,7 @@ func TestUpdatesInALoopBesideReaders(t *testing.T) {
 				}
 			})
 		}
-		for range 300 {
+		for range 120 {
 			came := time.Now()
 			assert.Equal(t, true, e.mustRead("ws-token/mallory")[fieldCached])
 			e.mustRead("ws-token")
@@ -253,7 +252,7 @@ func TestUpdatesInALoopBesideReaders(t *testing.T) {
 				minted++
 			}
 		}
-		assert.Less(t, minted, 15+300/3+2, "as many as the tier allows")
-		assert.LessOrEqual(t, strings.Count(e.log.String(), "\n"), 3*7, fmt.Sprint(e.log))
+		assert.Less(t, minted, 15+120/3+2, "as many as the tier allows")
+		assert.LessOrEqual(t, strings.Count(e.log.String(), "\n"), 3*3, fmt.Sprint(e.log))
 	})
 }
