@@ -22,7 +22,7 @@ import (
 // The bounds of what anybody's input may come to.
 const (
 	longestRefusal = 500             // bytes of an error or a warning
-	longestRequest = 2 * time.Second // on a busy machine; all take milliseconds
+	longestRequest = 5 * time.Second // on a busy machine; all take milliseconds
 	marker         = "sesame"        // in hostile values, so that a repetition of one is found
 )
 
