@@ -37,6 +37,7 @@ func TestAClaimThatWasNeverProvedYields(t *testing.T) {
 		_, err = m.Token(t.Context(), m.storage, "squatter")
 		require.Error(t, err)
 		require.Len(t, m.calls(), 1, "the key is its own again, for what it is worth")
+		require.NoError(t, m.write("owner", pair(first)), "which isn't more than before")
 	})
 }
 
