@@ -75,7 +75,7 @@ func hostileValues() map[string]any {
 	values := map[string]any{
 		"null": nil, "true": true, "1": json.Number("1"), "-1": json.Number("-1"), "1e400": json.Number("1e400"), "1.5": json.Number("1.5"),
 		"2^63": json.Number("9223372036854775808"), "a long number": json.Number(strings.Repeat("9", megabyte)), "empty": "",
-		"float": 1e300, "not a number": math.NaN(), "true in spaces": " true ", "a duration in spaces": " 5s ", "a duration overflown": "9223372036s",
+		"float": 1e300, "half a second": 1.5, "not a number": math.NaN(), "true in spaces": " true ", "a duration in spaces": " 5s ", "a duration overflown": "9223372036s",
 		"list": []any{marker}, "texts": []string{marker, marker}, "map": map[string]any{marker: marker}, "nested": nested(100_000),
 		"wide": slices.Repeat([]any{marker}, 100_000), "bytes": []byte(marker),
 	}

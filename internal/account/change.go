@@ -3,6 +3,7 @@ package account
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,12 @@ func parseBool(value any) (flag, ok bool) {
 }
 
 func parseSeconds(value any) (seconds int, problem string) {
+	if number, ok := value.(float64); ok { // as all numbers come to an external plugin
+		if number != math.Trunc(number) {
+			return 0, "is not a number of whole seconds"
+		}
+		value = json.Number(strconv.FormatFloat(number, 'f', -1, 64))
+	}
 	duration, err := parseutil.ParseDurationSecond(value)
 	switch {
 	case err != nil || value == nil || value == "":

@@ -140,14 +140,18 @@ func cmdForbidden(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdHTTP asks Vault for a path as it stands, with $VAULT_TOKEN; the vault command would clean the path first. The
-// answer's body is in the file http-answer.
+// answer's body is in the file http-answer. The request's is a file's, as it stands.
 //
-//	http METHOD PATH CODE
+//	http METHOD PATH CODE [FILE]
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: http METHOD PATH CODE")
+	if neg || len(args) < 3 || len(args) > 4 {
+		ts.Fatalf("usage: http METHOD PATH CODE [FILE]")
 	}
-	request, err := http.NewRequest(args[0], ts.Getenv("VAULT_ADDR")+args[1], nil)
+	var sent io.Reader
+	if len(args) == 4 {
+		sent = strings.NewReader(ts.ReadFile(args[3]))
+	}
+	request, err := http.NewRequest(args[0], ts.Getenv("VAULT_ADDR")+args[1], sent)
 	ts.Check(err)
 	request.Header.Set("X-Vault-Token", ts.Getenv("VAULT_TOKEN"))
 	client := &http.Client{
