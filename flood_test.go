@@ -84,11 +84,16 @@ func TestATenantWhoseWritesAreAllRefused(t *testing.T) {
 
 // TestATenantWhoStoresPairAfterPair: nothing stays of a pair that Kraken has never accepted once another has taken its place.
 func TestATenantWhoStoresPairAfterPair(t *testing.T) {
-	for name, read := range map[string]bool{"and reads": true, "and doesn't read": false} {
+	bundle := strings.Repeat("x", 10_000) + "\n" + certificate(t)
+	for name, test := range map[string]struct{ reads, bundles bool }{"and reads": {true, false}, "and doesn't read": {}, "with certificates": {true, true}} {
 		t.Run(name, func(t *testing.T) {
 			flooded(t, nil, 1000, func(e *engine, i int) {
-				require.NoError(t, e.writeOnly("config/mallory", e.madeUp(i, map[string]any{account.FieldVerify: false})))
-				if read {
+				data := e.madeUp(i, map[string]any{account.FieldVerify: false})
+				if test.bundles {
+					data[account.FieldCACert] = bundle + strconv.Itoa(i)
+				}
+				require.NoError(t, e.writeOnly("config/mallory", data))
+				if test.reads {
 					_, err := e.read("ws-token/mallory")
 					requireCode(t, http.StatusBadRequest, err)
 				}

@@ -20,6 +20,13 @@ import (
 // maxHeader bounds an answer's header in bytes. Kraken's are a few kilobytes; Go's default is 10 MB.
 const maxHeader = 64 << 10
 
+// The bounds of connections that are kept though no request needs them. Requests of one API key go out one at a time, so that more than one to a host come of many accounts
+// at once; and a mount has few hosts.
+const (
+	maxIdlePerHost = 16
+	maxIdle        = 64
+)
+
 // errSilent is the error of a request whose connection has died without a word.
 var errSilent = errors.New("nothing came over the connection any more")
 
@@ -53,9 +60,8 @@ func NewTransport(roots *x509.CertPool) *Transport {
 	transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{"h2": t.adopt}
 	transport.OnProxyConnectResponse = refusedByProxy
 	transport.MaxResponseHeaderBytes = maxHeader
-	// Requests of one API key go out one at a time; more connections than this to one host come from many accounts.
-	transport.MaxIdleConnsPerHost = 16
-	transport.MaxIdleConns = 64
+	transport.MaxIdleConnsPerHost = maxIdlePerHost
+	transport.MaxIdleConns = maxIdle
 	return t
 }
 
