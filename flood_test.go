@@ -67,8 +67,10 @@ func (e *engine) madeUp(i int, fields map[string]any) map[string]any {
 func TestATenantWhoseWritesAreAllRefused(t *testing.T) {
 	for name, data := range map[string]func(e *engine, i int) map[string]any{
 		"pairs that Kraken refuses": func(e *engine, i int) map[string]any { return e.madeUp(i, nil) },
-		"another's key":             func(e *engine, _ int) map[string]any { return e.pair(map[string]any{account.FieldAPISecret: otherSecret}) },
-		"bad values":                func(*engine, int) map[string]any { return map[string]any{account.FieldTier: "gold"} },
+		"another's key": func(e *engine, _ int) map[string]any {
+			return e.pair(map[string]any{account.FieldAPISecret: otherSecret})
+		},
+		"bad values": func(*engine, int) map[string]any { return map[string]any{account.FieldTier: "gold"} },
 		"places that aren't allowed": func(e *engine, i int) map[string]any {
 			return e.madeUp(i, map[string]any{account.FieldAPIURL: "https://elsewhere" + strconv.Itoa(i) + ".example"})
 		},

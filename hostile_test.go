@@ -62,7 +62,7 @@ var hostileTexts = map[string]string{
 	"JSON":               `{"` + marker + `":1}`,
 	"a number":           strings.Repeat("9", 1000),
 	"URL, long":          "https://elsewhere.example/" + strings.Repeat(marker, 300),
-	"URL, not allowed":   "https://" + strings.Repeat(marker+".", 300) + "example",
+	"URL, not allowed":   "https://" + strings.Repeat(marker+".", 200) + "example",
 	"URL, user info":     "https://open:" + marker + "@localhost",
 	"URL, homoglyph":     "https://api.kr\u0430ken.com/" + marker,
 	"URL, loopback":      "http://127.0.0.1@" + marker,
@@ -267,7 +267,7 @@ func TestHostilePaths(t *testing.T) {
 					}
 					accepted := e.guarded(t, operation, base+"/"+text, e.pair(nil), false)
 					mayBeOld := base == pathConfigBase && operation == logical.DeleteOperation // what an older version has stored can be deleted
-					assert.False(t, accepted && !mayBeOld)
+					assert.False(t, accepted && (!mayBeOld || len(text) > longestStoredName))
 				})
 			}
 		}
