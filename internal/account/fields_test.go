@@ -57,6 +57,7 @@ func TestBadInput(t *testing.T) {
 		"swapped, and cut in copying": {pair(first, fields{FieldAPIKey: otherSecret[:80], FieldAPISecret: first.APIKey}), "api_key is a private key"},
 		"cache_ttl one and a half":    {only(FieldCacheTTL, 1.5), "cache_ttl is not a number of whole seconds"},
 		"cache_ttl without end":       {only(FieldCacheTTL, 1e300), "cache_ttl is not a duration"},
+		"otp_password not UTF-8":      {only(FieldOTPPassword, "sesame\xff"), "otp_password is not text"},
 		"disabled a word":             {only(FieldDisabled, "maybe"), "disabled is neither true nor false"},
 		"disabled a list":             {only(FieldDisabled, []any{true}), "disabled is neither true nor false"},
 		"disabled null":               {only(FieldDisabled, nil), "disabled is neither true nor false"},
