@@ -27,7 +27,7 @@ type Account struct {
 	transport *transport
 	client    *kraken.Client
 	storage   logical.Storage
-	allowed   bool       // the mount allows the place where it sends to
+	misplaced error      // a *PlaceError: the mount doesn't allow the place where it sends to
 	uses      keeper.Use // what the config brings to a call, but for the method
 
 	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
@@ -63,7 +63,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 		return nil, err
 	}
 	a := &Account{
-		name: name, all: as, keeper: k, transport: transport, storage: storage, allowed: as.Allows(c), meter: newMeter(),
+		name: name, all: as, keeper: k, transport: transport, storage: storage, misplaced: as.CheckPlace(c), meter: newMeter(),
 	}
 	a.config.Store(c.withoutSecrets())
 	a.client = &kraken.Client{
@@ -132,10 +132,9 @@ func (a *Account) refuses() error {
 	switch config := a.config.Load(); {
 	case config.Disabled:
 		return &DisabledError{Account: a.name}
-	case !a.allowed:
-		return &PlaceError{APIURL: config.APIURL}
+	default:
+		return a.misplaced
 	}
-	return nil
 }
 
 // claim makes the account the owner of its key again, if the one that the key was last stored in has none or another by now, and isn't about to have it.

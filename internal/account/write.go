@@ -118,10 +118,10 @@ func (w *write) giveUp() {
 
 // checkPlace refuses a place that the mount doesn't allow. A config that points there already can still be changed in all that asks Kraken nothing.
 func (w *write) checkPlace() error {
-	if w.as.Allows(w.merged) || w.stored != nil && w.stored.sameIdentity(w.merged) && !w.change.asksForProof() {
+	if w.stored != nil && w.stored.sameIdentity(w.merged) && !w.change.asksForProof() {
 		return nil
 	}
-	return &PlaceError{APIURL: w.merged.APIURL}
+	return w.as.CheckPlace(w.merged)
 }
 
 // checkOwner refuses an API key that another account of the mount holds, for its nonce has one keeper and its limits one counter. A claim that was never
