@@ -160,7 +160,7 @@ func (a *Account) claim(ctx context.Context, owner string) error {
 // use is what the account's config brings to a call.
 func (a *Account) use(method string) keeper.Use {
 	use := a.uses
-	use.Method = method
+	use.Method, use.Tier = method, a.config.Load().Tier
 	return use
 }
 

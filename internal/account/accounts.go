@@ -249,7 +249,6 @@ func (as *Accounts) install(e *entry, loaded *Account, seen uint64) (running *Ac
 		return nil, false
 	}
 	e.running = loaded
-	loaded.keeper.SetTier(loaded.config.Load().Tier)
 	return loaded, true
 }
 
