@@ -130,8 +130,9 @@ func (w *write) store(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the caller went while the pair was being proved
 	}
-	first := w.proved || w.owner.Proved && w.owner.Account == w.entry.name
-	end, err := w.as.beginStoring(ctx, w.merged.APIKey, w.entry.name, first)
+	// Else whoever stores or reads the key unproved, again and again, could keep this out.
+	waits := w.proved || w.owner.Proved && w.owner.Account == w.entry.name
+	end, err := w.as.beginStoring(ctx, w.merged.APIKey, w.entry.name, waits)
 	if err != nil {
 		return err
 	}
@@ -205,21 +206,22 @@ func (w *write) install() (old *Account) {
 }
 
 // Delete deletes an account's config and ends what runs by it. It is decided from the start, and goes on without its caller. It ends as one
-// of the two: gone and ended, or neither. Where storage fails so that it can't be known, the account is loaded anew by its next read.
+// of the two: gone and ended, or neither. Where storage fails so that it can't be known, the account is loaded anew by its next read. It tells whether
+// there was a config.
 //
 // The error is ErrClosed, the storage's, or the cause of ctx's end, if that came while another change was being stored.
-func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name string) error {
+func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name string) (existed bool, err error) {
 	e, err := as.hold(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer as.drop(e)
 	if err := as.beginChange(ctx, e, func() error { return nil }); err != nil {
-		return err
+		return false, err
 	}
 	ctx, cancel := decided(ctx)
 	defer cancel()
-	stored, _ := Read(ctx, storage, name) // only for its key's sake; one that can't be read can be deleted all the same
+	stored, readErr := Read(ctx, storage, name) // one that can't be read can be deleted all the same
 	was, err := settle(ctx, storage, name, nil, stored, storage.Delete(ctx, Path(ConfigStorage, name)))
 	var old *Account
 	as.endChange(e, func() {
@@ -236,7 +238,7 @@ func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name st
 	if was == isStored && stored != nil {
 		as.unclaim(ctx, storage, name, stored.APIKey)
 	}
-	return err
+	return stored != nil || readErr != nil, err
 }
 
 const (

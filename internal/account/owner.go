@@ -7,7 +7,7 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 )
 
-// An API key stands in one account of a mount, the one that its record names and whose config bears that out.
+// This file says which account owns an API key: its nonce has one keeper, and its limits one counter. The key's record names the owner.
 
 // checkOwner refuses an API key that another account of the mount holds, for its nonce has one keeper and its limits one counter. A claim that was never
 // proved yields to a write that proves the pair: else anybody who knows a public key could keep it out.
@@ -38,52 +38,43 @@ func holds(ctx context.Context, storage logical.Storage, name, apiKey string) (b
 	return config != nil && config.APIKey == apiKey, err
 }
 
-// claim is an account that is about to become the owner of an API key. Accounts.mu guards it.
-type claim struct {
-	name  string
-	times int           // how many requests are about that
-	ended chan struct{} // closed when none is any more
-	// wanted: somebody who goes first waits for it. Nobody joins it then.
-	wanted bool
-}
-
-// beginStoring lets an account become the owner of an API key, and no other account until end is called. Where another is about to, it is refused, unless it
-// goes first, as whoever has proved the pair does: that one waits, and what comes later is refused, so that no loop of claims can keep it out.
+// beginStoring lets an account become the owner of an API key, and no other account until end is called. Where another one is about to become it, who
+// waits has its turn afterwards, and who doesn't is refused. So is, meanwhile, what comes later of that other one, or a loop of its claims would have no end.
 //
 // The error is a *KeyInUseError, or the cause of ctx's end.
-func (as *Accounts) beginStoring(ctx context.Context, apiKey, name string, first bool) (end func(), err error) {
+func (as *Accounts) beginStoring(ctx context.Context, apiKey, name string, waits bool) (end func(), err error) {
 	id := keeper.ID(apiKey)
 	for {
 		as.mu.Lock()
-		c := as.storing[id]
-		if c == nil {
-			c = &claim{name: name, ended: make(chan struct{})}
-			as.storing[id] = c
+		owner := as.storing[id]
+		if owner == nil {
+			owner = &newOwner{name: name, ended: make(chan struct{})}
+			as.storing[id] = owner
 		}
-		if c.name == name && (!c.wanted || first) {
-			c.times++
+		if owner.name == name && (waits || !owner.wanted) {
+			owner.users++
 			as.mu.Unlock()
-			return func() { as.endStoring(id, c) }, nil
+			return func() { as.endStoring(id, owner) }, nil
 		}
-		c.wanted = c.wanted || first
+		owner.wanted = owner.wanted || waits
 		as.mu.Unlock()
-		if !first {
-			return nil, &KeyInUseError{Account: c.name}
+		if !waits {
+			return nil, &KeyInUseError{Account: owner.name}
 		}
 		select {
-		case <-c.ended:
+		case <-owner.ended:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-func (as *Accounts) endStoring(id string, c *claim) {
+func (as *Accounts) endStoring(id string, owner *newOwner) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	if c.times--; c.times == 0 {
+	if owner.users--; owner.users == 0 {
 		delete(as.storing, id)
-		close(c.ended)
+		close(owner.ended)
 	}
 }
 
@@ -103,4 +94,13 @@ func (a *Account) claim(ctx context.Context, owner string) error {
 		return err
 	}
 	return a.keeper.Claim(ctx, a.name, false)
+}
+
+// newOwner is the account that is about to become the owner of an API key. Accounts.mu guards users and wanted.
+type newOwner struct {
+	name  string
+	users int           // requests that are about that
+	ended chan struct{} // closed when there are none any more
+	// wanted: another account waits.
+	wanted bool
 }
