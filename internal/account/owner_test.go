@@ -183,3 +183,17 @@ func TestALostClaimHasNoSayInTheKeysTier(t *testing.T) {
 		}
 	})
 }
+
+// TestAProofByALostClaimHoldsTheTurnNoLongerThanAnybodyElses, whatever request_timeout it was stored with.
+func TestAProofByALostClaimHoldsTheTurnNoLongerThanAnybodyElses(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		require.NoError(t, m.write("squatter", pair(squat, unproved, fields{FieldRequestTimeout: "55s"})))
+		require.NoError(t, m.write("owner", pair(first)))
+		require.NoError(t, m.write("owner", pair(first, unproved, fields{FieldOTPPassword: "another"})), "which isn't proved")
+		m.kraken.Misbehave(krakensim.Fault{Hang: true})
+		began := time.Now()
+		require.Error(t, m.write("squatter", fields{FieldVerify: true}))
+		require.LessOrEqual(t, time.Since(began), longestProof)
+		m.kraken.Behave()
+	})
+}
