@@ -133,7 +133,7 @@ func TestKrakensErrorStrings(t *testing.T) {
 				if want.code == 503 {
 					return
 				}
-				assert.Contains(t, status, fieldHeldBackUntil)
+				assert.Contains(t, status, fieldHeldUntil)
 				e.sim.ForgetCalls()
 				_, err = e.read("ws-token")
 				requireCode(t, want.code, err)

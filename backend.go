@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
+	"golang.org/x/sync/singleflight"
 )
 
 // Version is the plugin's version, "vX.Y.Z" as Vault wants it. The build sets it.
@@ -23,7 +24,7 @@ The Kraken secrets engine keeps Kraken API key pairs and hands out the short-liv
 WebSocket feeds. The private key never leaves Vault.
 
 Store a key pair with "config", then read "ws-token". Both, and "key-info" and "status", exist for one default account
-and, with a name behind them, for as many named accounts as you like ("config/desk-a", "ws-token/desk-a").
+and, with a name behind them, for as many named accounts as you like ("config/desk-a", "ws-token/desk-a"). "metrics" tells Prometheus of them all.
 `
 
 // backend is one mount of the engine.
@@ -31,6 +32,7 @@ type backend struct {
 	*framework.Backend
 	accounts *account.Accounts
 	refusals refusalLog
+	scrapes  singleflight.Group // of metrics
 }
 
 var _ logical.Factory = Factory
@@ -61,6 +63,7 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 			b.pathToken(),
 			b.pathKeyInfo(),
 			b.pathStatus(),
+			b.pathMetrics(),
 		),
 		RunningVersion: Version,
 		Invalidate:     func(_ context.Context, path string) { b.accounts.Invalidate(path) },
@@ -87,6 +90,7 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 	}
 	if base == pathConfigBase && (req.Operation == logical.CreateOperation || req.Operation == logical.UpdateOperation) {
 		if _, err := account.ParseChange(req.Data); err != nil {
+			b.accounts.Refused(ctx, name, err)
 			return nil, b.refuseConfig(ctx, req, name, err)
 		}
 	}

@@ -181,7 +181,7 @@ var requestsAfterCleanup = []struct {
 	path      string
 }{
 	{logical.ReadOperation, "ws-token"}, {logical.UpdateOperation, "ws-token"}, {logical.ReadOperation, "key-info"},
-	{logical.ReadOperation, "status"}, {logical.UpdateOperation, "config"}, {logical.DeleteOperation, "config"},
+	{logical.ReadOperation, "status"}, {logical.ReadOperation, "metrics"}, {logical.UpdateOperation, "config"}, {logical.DeleteOperation, "config"},
 }
 
 // TestNothingStartsAgainAfterCleanup: Vault lets requests in until the mount is gone. They are told to come again.

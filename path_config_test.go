@@ -250,7 +250,7 @@ func TestAWriteTakesOverWhatStillHolds(t *testing.T) {
 					require.NoError(t, err)
 					_, err = e.read("ws-token")
 					requireCode(t, code, err)
-					assert.Contains(t, e.mustRead("status"), fieldHeldBackUntil)
+					assert.Contains(t, e.mustRead("status"), fieldHeldUntil)
 				}
 				assert.Zero(t, e.calls())
 				for range 5 {
@@ -263,7 +263,7 @@ func TestAWriteTakesOverWhatStillHolds(t *testing.T) {
 				}
 				require.NoError(t, err, "the key was mended at Kraken")
 				e.mustRead("ws-token")
-				assert.NotContains(t, e.mustRead("status"), fieldHeldBackUntil)
+				assert.NotContains(t, e.mustRead("status"), fieldHeldUntil)
 			})
 		})
 	}

@@ -95,6 +95,7 @@ func TestOpenAPI(t *testing.T) {
 		"get /config/{name} kraken-read-named-configuration",
 		"get /key-info kraken-read-key-info",
 		"get /key-info/{name} kraken-read-named-key-info",
+		"get /metrics kraken-read-metrics",
 		"get /status kraken-read-status",
 		"get /status/{name} kraken-read-named-status",
 		"get /ws-token kraken-read-websocket-token",

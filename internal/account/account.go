@@ -41,10 +41,12 @@ type Account struct {
 
 	cache cache
 	meter *meter
+	// keyExpires is when the API key expires, as Kraken last said; nil: it doesn't, or Kraken wasn't asked.
+	keyExpires atomic.Pointer[time.Time]
 }
 
 // build makes what would run by a config. Nothing uses it until it is put in its place. It must be given up: see giveUp.
-func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Account, error) {
+func (as *Accounts) build(storage logical.Storage, e *entry, c *Config) (*Account, error) {
 	privateKey, err := kraken.ParsePrivateKey(c.APISecret)
 	if err != nil {
 		return nil, &FieldError{FieldAPISecret, err.Error(), pairRemedy}
@@ -63,7 +65,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 		return nil, err
 	}
 	a := &Account{
-		name: name, all: as, keeper: k, transport: transport, storage: storage, allowed: as.Allows(c), meter: newMeter(),
+		name: e.name, all: as, keeper: k, transport: transport, storage: storage, allowed: as.Allows(c), meter: as.meter(e),
 	}
 	a.config.Store(c.withoutSecrets())
 	a.client = &kraken.Client{
@@ -77,7 +79,7 @@ func (as *Accounts) build(storage logical.Storage, name string, c *Config) (*Acc
 	}
 	a.current, a.retire = context.WithCancelCause(as.lifetime)
 	a.wire, a.cut = context.WithCancel(as.lifetime)
-	a.uses = keeper.Use{Account: name, Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
+	a.uses = keeper.Use{Account: e.name, Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
 	a.users.Store(1)
 	a.cache.now, a.cache.launch, a.cache.mint = time.Now, as.launch, func() (Token, error) {
 		ctx, cancel := context.WithTimeout(a.current, a.config.Load().timeout())
@@ -240,6 +242,12 @@ func (a *Account) keyInfo(ctx context.Context) (info kraken.KeyInfo, err error) 
 		info, err = a.client.GetAPIKeyInfo(ctx, nonce)
 		return err
 	})
+	if err == nil {
+		a.keyExpires.Store(nil)
+		if until, expires := info.ValidUntil(); expires {
+			a.keyExpires.Store(&until)
+		}
+	}
 	return info, err
 }
 

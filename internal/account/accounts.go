@@ -37,6 +37,8 @@ type Accounts struct {
 	transports *transports
 	keepers    *keeper.Keepers
 	proofs     proofs
+	calls      histogram // how long calls to Kraken took
+	waits      histogram // how long they had waited for their turn
 
 	// lifetime ends with Close, and with it all that runs.
 	lifetime context.Context
@@ -60,6 +62,7 @@ type entry struct {
 	name     string
 	users    int           // requests that hold it
 	running  *Account      // nil: not loaded, or not configured
+	meter    *meter        // the account's, whatever config it runs by
 	changing chan struct{} // closed when the write or delete under way has changed storage; nil: none is
 	// changes counts what may have changed the stored config: the beginnings and ends of writes and deletes, and invalidations. What was read
 	// from storage is worth something as long as it stays the same.
@@ -102,30 +105,36 @@ func New(options Options) *Accounts {
 //
 // The error is a *NotConfiguredError, *DisabledError, *PlaceError, *KeyInUseError, ErrClosed, one of the keeper's, a *kraken.Error, the storage's, or the
 // cause of ctx's end. So it is with Mint and KeyInfo.
-func (as *Accounts) Token(ctx context.Context, storage logical.Storage, name string) (token Token, err error) {
+func (as *Accounts) Token(ctx context.Context, storage logical.Storage, name string) (Token, error) {
 	if token, ok := as.cached(name); ok {
 		return token, nil
 	}
-	err = as.on(ctx, storage, name, func(ctx context.Context, a *Account) (err error) {
-		token, err = a.token(ctx)
-		return err
-	})
-	if err != nil {
-		return Token{}, err // not that of an account that was replaced meanwhile
-	}
-	return token, nil
+	return as.tokenOf(ctx, storage, name, (*Account).token)
 }
 
 // Mint is a new token of an account, past its cache. It becomes the cached one.
-func (as *Accounts) Mint(ctx context.Context, storage logical.Storage, name string) (token Token, err error) {
+func (as *Accounts) Mint(ctx context.Context, storage logical.Storage, name string) (Token, error) {
+	return as.tokenOf(ctx, storage, name, (*Account).freshToken)
+}
+
+// tokenOf has a token got from what runs for an account, and counts what comes of it.
+func (as *Accounts) tokenOf(ctx context.Context, storage logical.Storage, name string, get func(*Account, context.Context) (Token, error)) (token Token, err error) {
+	var asked *Account // last
 	err = as.on(ctx, storage, name, func(ctx context.Context, a *Account) (err error) {
-		token, err = a.freshToken(ctx)
+		asked = a
+		token, err = get(a, ctx)
 		return err
 	})
 	if err != nil {
-		return Token{}, err
+		token = Token{} // not that of an account that was replaced meanwhile
 	}
-	return token, nil
+	if asked == nil {
+		asked = as.running(name) // it may be one that asks nothing, because it is disabled
+	}
+	if asked != nil {
+		asked.meter.read(ctx, token, err)
+	}
+	return token, err
 }
 
 // KeyInfo is what Kraken says of an account's API key, field by field.
@@ -156,7 +165,9 @@ func (as *Accounts) cached(name string) (Token, bool) {
 	if cached == nil || due || a.current.Err() != nil {
 		return Token{}, false
 	}
-	return a.cache.handOut(cached), true
+	token := handOut(cached)
+	a.meter.answered(token)
+	return token, true
 }
 
 // on asks what runs for an account. Where that is replaced meanwhile, the answer is no longer good, and what has taken its place is asked: all
@@ -208,7 +219,7 @@ func (as *Accounts) get(ctx context.Context, storage logical.Storage, name strin
 		if stored == nil {
 			return nil, &NotConfiguredError{Account: name}
 		}
-		loaded, err := as.build(storage, name, stored)
+		loaded, err := as.build(storage, e, stored)
 		if err != nil {
 			return nil, err
 		}
@@ -259,7 +270,7 @@ func (as *Accounts) hold(name string) (*entry, error) {
 	}
 	e := as.entries[name]
 	if e == nil {
-		e = &entry{name: name}
+		e = &entry{name: name, meter: newMeter()}
 		as.entries[name] = e
 	}
 	e.users++

@@ -21,12 +21,12 @@ func TestACachedReadCountsOnce(t *testing.T) {
 		m.configure("", fields{FieldCacheTTL: "5m"})
 		require.False(t, m.mustRead("").Cached)
 		require.True(t, m.mustRead("").Cached)
-		require.EqualValues(t, 1, m.status("").CacheHits)
+		require.EqualValues(t, 1, m.status("").Cached)
 		time.Sleep(fiveMinutes * 3 / 4)
 		require.True(t, m.mustRead("").Cached)
-		require.EqualValues(t, 2, m.status("").CacheHits, "one that is due for renewal, too")
+		require.EqualValues(t, 2, m.status("").Cached, "one that is due for renewal, too")
 		synctest.Wait()
-		require.EqualValues(t, 2, m.status("").CacheHits, "and its renewal isn't one")
+		require.EqualValues(t, 2, m.status("").Cached, "and its renewal isn't one")
 	})
 }
 

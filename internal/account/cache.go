@@ -40,8 +40,7 @@ type cache struct {
 	// now is time.Now, but in tests.
 	now func() time.Time
 
-	token           atomic.Pointer[Token] // the cached one; what it points to never changes
-	hits, coalesced atomic.Uint64
+	token atomic.Pointer[Token] // the cached one; what it points to never changes
 
 	mu       sync.Mutex // guards all below
 	flight   *flight    // under way; nil: none
@@ -73,12 +72,12 @@ func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
 		if due {
 			c.renew(now, ttl)
 		}
-		return c.handOut(cached), nil
+		return handOut(cached), nil
 	}
 	if cached := c.token.Load(); cached.alive(now) {
 		if failure := c.outage(now); failure != nil {
 			c.renew(now, ttl)
-			return c.late(cached, now, failure), nil
+			return late(cached, now, failure), nil
 		}
 	}
 	f, began := c.join(ttl)
@@ -90,36 +89,31 @@ func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
 	case <-ctx.Done():
 		return Token{}, ended(ctx)
 	}
-	switch {
-	case !began:
-		c.coalesced.Add(1)
-	case f.token.Cached:
-		c.hits.Add(1)
-	}
 	if f.err == nil {
-		return f.token, nil
+		token := f.token
+		token.Coalesced = !began
+		return token, nil
 	}
 	now = c.now()
 	if cached := c.token.Load(); passes(f.err) && cached.alive(now) {
 		if cached.young(now, ttl) { // somebody's fresh mint was luckier
-			return c.handOut(cached), nil
+			return handOut(cached), nil
 		}
-		return c.late(cached, now, f.err), nil
+		return late(cached, now, f.err), nil
 	}
 	return Token{}, f.err
 }
 
 // handOut is the cached token for one more reader.
-func (c *cache) handOut(cached *Token) Token {
-	c.hits.Add(1)
+func handOut(cached *Token) Token {
 	token := *cached
 	token.Cached = true
 	return token
 }
 
 // late is a cached token older than ttl, with the warning that goes with it.
-func (c *cache) late(cached *Token, now time.Time, failure error) Token {
-	token := c.handOut(cached)
+func late(cached *Token, now time.Time, failure error) Token {
+	token := handOut(cached)
 	token.Warning = fmt.Sprintf(
 		"this token is %v old and can be used to connect for %v more; a newer one couldn't be had: %v",
 		token.Age(now).Truncate(time.Second), token.Left(now).Truncate(time.Second), failure)

@@ -89,15 +89,33 @@ func Title(name string) string {
 	return fmt.Sprintf("account %q", name)
 }
 
-// KindName names the kind of a failure: that of a kraken.Kind, or "held_back", "outage", "storage", "other".
+// KindName names the kind of a failure: that of a kraken.Kind, or "disabled", "place_not_allowed", "key_in_use", "held_back", "outage", "storage", "other"; of a write, also
+// "bad_value", "too_many_proofs", "deleted".
 func KindName(err error) string {
 	var (
-		held   *keeper.HeldError
-		outage *keeper.OutageError
-		store  *keeper.StoreError
-		failed *kraken.Error
+		field    *FieldError
+		disabled *DisabledError
+		place    *PlaceError
+		inUse    *KeyInUseError
+		tooMany  *TooManyProofsError
+		held     *keeper.HeldError
+		outage   *keeper.OutageError
+		store    *keeper.StoreError
+		failed   *kraken.Error
 	)
 	switch {
+	case errors.As(err, &field):
+		return "bad_value"
+	case errors.As(err, &disabled):
+		return "disabled"
+	case errors.As(err, &place):
+		return "place_not_allowed"
+	case errors.As(err, &inUse):
+		return "key_in_use"
+	case errors.As(err, &tooMany):
+		return "too_many_proofs"
+	case errors.Is(err, ErrDeleted):
+		return "deleted"
 	case errors.As(err, &held):
 		return "held_back"
 	case errors.As(err, &outage):

@@ -184,7 +184,7 @@ var Fields = []*Field{
 	},
 	{
 		Name:        FieldPairWrittenAt,
-		Description: "When the key pair was written (RFC 3339, UTC): how old it is. Missing if that was before version 0.2.0.",
+		Description: "When the key pair was written (RFC 3339, UTC): how old it is. Missing where an early version wrote it.",
 		shown: func(c *Config) any {
 			if c.PairWrittenAt == "" {
 				return nil

@@ -357,6 +357,16 @@ func getTogether(ctx context.Context, times int, c *cache) []answer {
 	return together(times, func() (Token, error) { return c.get(ctx, fiveMinutes) })()
 }
 
+// coalesced counts those that shared somebody else's call.
+func coalesced(answers []answer) (count int) {
+	for _, a := range answers {
+		if a.token.Coalesced {
+			count++
+		}
+	}
+	return count
+}
+
 // krakenSays is an error that Kraken answered.
 func krakenSays(kind kraken.Kind) *kraken.Error {
 	return &kraken.Error{Kind: kind, Sent: true, Detail: "failure of kind " + kind.String()}

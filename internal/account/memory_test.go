@@ -27,7 +27,7 @@ func buildFromText(t *testing.T, as *Accounts) (*Account, weak.Pointer[Config], 
 	t.Helper()
 	text := strings.Clone(krakensim.ExampleAPISecret)
 	config := &Config{APIKey: krakensim.ExampleAPIKey, APISecret: text, APIURL: "https://api.kraken.com", RequestTimeout: 10, CacheTTL: 60, Tier: "pro"}
-	a, err := as.build(nil, "desk", config)
+	a, err := as.build(nil, &entry{name: "desk"}, config)
 	require.NoError(t, err)
 	t.Cleanup(a.giveUp)
 	require.True(t, a.runsBy(config))

@@ -31,11 +31,11 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		"a wait without bound": {
 			"../keeper/queue.go", "held(min(counted, longestTold), errCounted)", "held(10*counted, errCounted)", "told to wait"},
 		"an outage doesn't end": {
-			"../keeper/keeper.go", "k.outage = nil\n}", "}", "not served after another was"},
+			"../keeper/keeper.go", "k.outage = nil\n", "", "not served after another was"},
 		"the turn isn't given back": {
 			"../keeper/queue.go", "\t\tk.pass(w)\n\tdefault:", "\tdefault:", "not served"},
 		"a wait that isn't true": {
-			"../keeper/queue.go", "return held(byKraken, k.heldFor)", "return held(byKraken/10, k.heldFor)", "not served"},
+			"../keeper/queue.go", "return held(byKraken, cause)", "return held(byKraken/10, cause)", "not served"},
 		"a token of the old pair": {
 			"accounts.go", "case a.current.Err() == nil:", "case err == nil || a.current.Err() == nil:", "a token was handed out"},
 		"a call with the old pair": {

@@ -35,9 +35,12 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) err
 	pauses := backoff.ExponentialBackOff{
 		InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: pauseGrowth, RandomizationFactor: pauseJitter,
 	}
+	if use.Proof {
+		call = a.countProof(call)
+	}
 	var unavailable error
 	for {
-		err := a.keeper.Do(ctx, use, call)
+		err := a.keeper.Do(ctx, use, a.timed(use.Method, call))
 		var failed *kraken.Error
 		var notOwner *keeper.NotOwnerError
 		switch {

@@ -1,33 +1,66 @@
 package account
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
-// Stats is what went on with an account since it was first used here. Times are zero for what didn't happen.
+// Stats is what went on with an account since it was first used here. Its counts live on over config writes, and end with a delete. Times are zero for what didn't
+// happen. Maps hold only what occurred, and are nil if nothing did.
 type Stats struct {
 	// Since is when counting began.
 	Since time.Time
-	// Minted is how many tokens were had from Kraken.
+	// Minted is how many tokens were had from Kraken: for reads, for the cache, and as proofs of written pairs.
 	Minted uint64
-	// Failures is how many tokens couldn't be had, by KindName. Only kinds that occurred are in it. Attempts that a retry made good aren't
-	// counted, and neither are the proofs of writes.
+	// Failures is how many tokens couldn't be had, by KindName: for reads that share one, that is one, and so is one for the cache that no read waits for. Attempts that
+	// a retry made good aren't counted, and neither are the proofs of writes.
 	Failures map[string]uint64
+
+	// How many reads were answered with a token that was minted for them, one that was cached, late ones included, and one that was minted by a call
+	// under way for another read, or for the cache.
+	Fresh, Cached, Coalesced uint64
+	// FailedReads is how many reads got no token, by KindName. Those whose reader went away aren't counted.
+	FailedReads map[string]uint64
+
+	// Calls is how many requests may have reached Kraken, those of proofs and of key-info included.
+	Calls map[Call]uint64
+	// Proofs is how many pairs Kraken was asked about before they were stored.
+	Proofs uint64
+	// RefusedWrites is how many config writes were refused or failed, by KindName.
+	RefusedWrites map[string]uint64
+
 	// LastSuccess is when a token was last minted.
 	LastSuccess time.Time
-	// LastError is the message of the last failure, LastErrorKind its kind, LastErrorAt its time.
+	// LastError is the message of the last of Failures, LastErrorKind its kind, LastErrorAt its time.
 	LastError     string
 	LastErrorKind string
 	LastErrorAt   time.Time
 }
 
+// Call is a method of Kraken's, and what a call of it came to: Success, or the name of a kraken.Kind.
+type Call struct{ Method, Outcome string }
+
+// Success is the outcome of a call that succeeded.
+const Success = "success"
+
+// Answered is how many reads got a token.
+func (s Stats) Answered() uint64 { return s.Fresh + s.Cached + s.Coalesced }
+
 // logEvery is how often the same trouble of an account is logged.
 const logEvery = time.Minute
 
-// meter counts what comes of an account's mints. Its methods may be called by any number of goroutines at once.
+// meter counts what goes on with an account. Its methods may be called by any number of goroutines at once.
 type meter struct {
+	fresh, cached, coalesced atomic.Uint64 // these alone are counted at each read
+
 	mu     sync.Mutex // guards all below
 	stats  Stats
 	silent map[string]silence // by kind
@@ -39,8 +72,63 @@ type silence struct {
 	times uint64    // how often it happened since
 }
 
-func newMeter() *meter {
-	return &meter{stats: Stats{Since: time.Now(), Failures: map[string]uint64{}}, silent: map[string]silence{}}
+func newMeter() *meter { return &meter{stats: Stats{Since: time.Now()}} }
+
+// meter is what counts for an account now. A delete puts another in its place.
+func (as *Accounts) meter(e *entry) *meter {
+	as.mu.RLock()
+	defer as.mu.RUnlock()
+	return e.meter
+}
+
+// answered counts a read that got a token.
+func (m *meter) answered(token Token) {
+	switch {
+	case token.Cached:
+		m.cached.Add(1)
+	case token.Coalesced:
+		m.coalesced.Add(1)
+	default:
+		m.fresh.Add(1)
+	}
+}
+
+// read counts a read that is over. It counts none whose reader has gone, or the mount.
+func (m *meter) read(ctx context.Context, token Token, err error) {
+	switch {
+	case err == nil:
+		m.answered(token)
+	case errors.Is(ctx.Err(), context.Canceled), errors.Is(err, ErrClosed):
+	default:
+		m.count(&m.stats.FailedReads, KindName(err))
+	}
+}
+
+// refused counts a write that was refused, if err says so.
+func (m *meter) refused(ctx context.Context, err error) {
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) && !errors.Is(err, ErrClosed) && !errors.Is(err, logical.ErrReadOnly) {
+		m.count(&m.stats.RefusedWrites, KindName(err))
+	}
+}
+
+// Refused counts a write that was refused before it came to Write, if the account runs.
+func (as *Accounts) Refused(ctx context.Context, name string, err error) {
+	if a := as.running(name); a != nil {
+		a.meter.refused(ctx, err)
+	}
+}
+
+func (m *meter) count(counts *map[string]uint64, kind string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	increment(counts, kind)
+}
+
+func increment[K comparable](counts *map[K]uint64, what K) {
+	if *counts == nil {
+		*counts = map[K]uint64{}
+	}
+	(*counts)[what]++
 }
 
 func (m *meter) minted() {
@@ -55,15 +143,36 @@ func (m *meter) failed(err error) (times uint64, log bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, kind := time.Now(), KindName(err)
-	m.stats.Failures[kind]++
+	increment(&m.stats.Failures, kind)
 	m.stats.LastError, m.stats.LastErrorKind, m.stats.LastErrorAt = err.Error(), kind, now
 	quiet := m.silent[kind]
 	quiet.times++
 	if log = now.Sub(quiet.since) >= logEvery; log {
 		times, quiet = quiet.times, silence{since: now}
 	}
+	if m.silent == nil {
+		m.silent = map[string]silence{}
+	}
 	m.silent[kind] = quiet
 	return times, log
+}
+
+// called counts a call that Kraken may have got.
+func (m *meter) called(method string, err error) {
+	outcome := Success
+	if err != nil {
+		outcome = KindName(err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	increment(&m.stats.Calls, Call{method, outcome})
+}
+
+// proof counts a proof.
+func (m *meter) proof() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Proofs++
 }
 
 // snapshot is a copy of the counts.
@@ -71,6 +180,41 @@ func (m *meter) snapshot() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	stats := m.stats
+	stats.Fresh, stats.Cached, stats.Coalesced = m.fresh.Load(), m.cached.Load(), m.coalesced.Load()
 	stats.Failures = maps.Clone(m.stats.Failures)
+	stats.FailedReads = maps.Clone(m.stats.FailedReads)
+	stats.Calls = maps.Clone(m.stats.Calls)
+	stats.RefusedWrites = maps.Clone(m.stats.RefusedWrites)
 	return stats
+}
+
+// timed counts the calls that are made in one turn, with their times and the wait for that turn.
+func (a *Account) timed(method string, call keeper.Call) keeper.Call {
+	came, waited := time.Now(), false
+	return func(ctx context.Context, nonce uint64) error {
+		began := time.Now()
+		if !waited { // the next is made in the same turn
+			waited = true
+			a.all.waits.observe(began.Sub(came))
+		}
+		err := call(ctx, nonce)
+		var failed *kraken.Error
+		if err == nil || errors.As(err, &failed) && failed.Sent {
+			a.all.calls.observe(time.Since(began))
+			a.meter.called(method, err)
+		}
+		return err
+	}
+}
+
+// countProof counts a proof when its first call is made.
+func (a *Account) countProof(call keeper.Call) keeper.Call {
+	counted := false
+	return func(ctx context.Context, nonce uint64) error {
+		if !counted {
+			counted = true
+			a.meter.proof()
+		}
+		return call(ctx, nonce)
+	}
 }

@@ -145,6 +145,11 @@ func (s *storage) Delete(ctx context.Context, key string) error {
 	return s.do(ctx, "delete "+key, func() error { return s.Storage.Delete(ctx, key) })
 }
 
+func (s *storage) List(ctx context.Context, prefix string) (keys []string, err error) {
+	err = s.do(ctx, "list "+prefix, func() (err error) { keys, err = s.Storage.List(ctx, prefix); return err })
+	return keys, err
+}
+
 // storageFixture is what the first release stored of a mount: a default account, and two named ones with a second
 // factor. It was made by v0.1.0's own code, in three writes (verify=false) to config, config/desk-a and config/desk.b and
 // one SaveCeiling for each API key, and then copied from the storage, entry by entry. All its secrets are examples: the

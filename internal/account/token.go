@@ -21,6 +21,8 @@ type Token struct {
 	ExpiresAt time.Time
 	// Cached says that the token was minted for an earlier read.
 	Cached bool
+	// Coalesced says that the token was minted by a call begun for another read, or for nobody yet.
+	Coalesced bool
 	// Warning says why this token is older than the account allows, when a new one couldn't be had. Else it is empty.
 	Warning string
 }

@@ -36,6 +36,7 @@ func (as *Accounts) Write(ctx context.Context, storage logical.Storage, name str
 		if err := w.try(ctx); err == nil {
 			return Written{Config: w.merged, Changed: w.stored.changed(w.merged), Proved: w.proved}, nil
 		} else if !errors.Is(err, errOvertaken) {
+			as.meter(e).refused(ctx, err)
 			return Written{}, err
 		}
 	}
@@ -104,7 +105,7 @@ func (w *write) build() (err error) {
 		return nil
 	}
 	w.giveUp()
-	w.fresh, err = w.as.build(w.storage, w.entry.name, w.merged)
+	w.fresh, err = w.as.build(w.storage, w.entry, w.merged)
 	return err
 }
 
@@ -245,9 +246,7 @@ func (w *write) install() (old *Account) {
 		old, running = running, w.fresh
 		w.fresh = nil
 		running.config.Store(w.merged.withoutSecrets())
-		if old != nil {
-			running.meter = old.meter
-		}
+		running.takeOver(w.entry, old)
 		w.entry.running = running
 	}
 	running.keeper.SetTier(w.merged.Tier)
@@ -275,6 +274,9 @@ func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name st
 	as.endChange(e, func() {
 		if was != isAsBefore {
 			old, e.running = e.running, nil
+		}
+		if was == isStored {
+			e.meter = newMeter()
 		}
 	})
 	if old != nil {

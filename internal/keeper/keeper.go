@@ -90,8 +90,11 @@ type Keeper struct {
 	slowest  time.Duration // of the answers; fades
 
 	nonceRefusals uint64
-	warnedAt      time.Time // of refused nonces
-	unwarned      int       // refused since
+	holdOffs      map[string]uint64 // by kind: answers that began or prolonged one
+
+	refusedNonces    repeats
+	heldBack, silent episode
+	notices          []notice // to log
 }
 
 // Do makes a call when it may be made. The calls of a key are made one at a time, in the order in which their callers came. Waits end with ctx, and
@@ -123,6 +126,7 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 	if err != nil {
 		return err
 	}
+	defer k.logNotices() // when the turn is given back
 	defer k.giveTurn(w)
 	for {
 		w.again = false
@@ -189,6 +193,7 @@ func (k *Keeper) learn(w *waiter, err error) error {
 	switch {
 	case err == nil:
 		k.heldUntil, k.heldFor, k.holds = time.Time{}, nil, 0
+		k.heldBack.ends(k, now, "the account is no longer held back")
 		k.nonces.wasAccepted(now)
 		k.refusals.succeeded(w.use)
 		k.record.accepted = k.record.accepted || !w.use.Proof // whose credentials aren't the account's yet
@@ -234,6 +239,7 @@ func (k *Keeper) wasAnswered(w *waiter, now time.Time) {
 	k.answered++
 	k.slowest = max(now.Sub(w.began), k.slowest*7/8)
 	k.outage = nil
+	k.silent.ends(k, now, "Kraken can be reached again")
 }
 
 // wasNotAnswered notes that Kraken gave no answer, or that it can't give one now.
@@ -245,6 +251,9 @@ func (k *Keeper) wasNotAnswered(w *waiter, now time.Time, cause *kraken.Error) {
 		return // it had too little time
 	}
 	k.outage = k.outage.failed(w.ctx, w.use, w.began, now, cause, k.counter.limited())
+	if k.outage.declared {
+		k.silent.begins(k, k.outage.since, now, "Kraken can't be reached", "error", cause)
+	}
 }
 
 // wasRefused draws the consequences of an answer that is no good one. It returns it as an answer.
@@ -257,7 +266,7 @@ func (k *Keeper) wasRefused(w *waiter, now time.Time, cause *kraken.Error, codeA
 	case kind == kraken.KindLockout:
 		return k.hold(now, lockoutHold, cause)
 	case kind == kraken.KindInvalidNonce:
-		k.warn(now)
+		k.nonceRefused(now)
 		if w.again = k.nonces.wasRefused(k.clock(), now); !w.again {
 			err := &AheadError{Err: cause}
 			k.refusals.remember(refused{}, w.use, now, err)
@@ -297,6 +306,11 @@ func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) *k
 	told.RetryAfter = max(hold, min(cause.RetryAfter, longestAsked))
 	k.heldUntil, k.heldFor = now.Add(told.RetryAfter), &told
 	k.holds = min(k.holds+1, mostHolds)
+	if k.holdOffs == nil {
+		k.holdOffs = map[string]uint64{}
+	}
+	k.holdOffs[cause.Kind.String()]++
+	k.heldBack.begins(k, now, now, "the account is held back", "kind", cause.Kind, "for", told.RetryAfter, "error", cause)
 	return &told
 }
 
@@ -310,17 +324,11 @@ func (k *Keeper) meets(w *waiter, now time.Time, cause *kraken.Error, memory tim
 // teaches tells whether what comes of a call says anything about its upstream that others may believe.
 func (k *Keeper) teaches(use Use) bool { return k.record.stored && !use.Proof }
 
-// warn logs a refused nonce, once a minute at most, and counts it.
-func (k *Keeper) warn(now time.Time) {
+// nonceRefused counts a refused nonce, and has it logged.
+func (k *Keeper) nonceRefused(now time.Time) {
 	k.nonceRefusals++
-	k.unwarned++
-	if now.Sub(k.warnedAt) < warnEvery {
-		return
+	if times, log := k.refusedNonces.came(now); log {
+		k.note(hclog.Warn, "Kraken refused a nonce: the API key is used elsewhere as well, or a clock was set back",
+			"times", times, "ahead", k.nonces.ahead(k.clock()).Truncate(time.Millisecond))
 	}
-	k.log.Warn("Kraken refused a nonce: the API key is used elsewhere as well, or a clock was set back",
-		"account", k.record.Account, "times", k.unwarned, "ahead", time.Duration(k.nonces.last-min(k.clock(), k.nonces.last)).Truncate(time.Millisecond))
-	k.warnedAt, k.unwarned = now, 0
 }
-
-// warnEvery is how often the same trouble is logged.
-const warnEvery = time.Minute

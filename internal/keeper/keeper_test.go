@@ -250,7 +250,8 @@ func TestNothingIsLearntFromErrorsThatAreNotKrakens(t *testing.T) {
 		for range 10 {
 			require.Equal(t, oops, b.Do(t.Context(), tokenUse, func(context.Context, uint64) error { return oops }))
 		}
-		require.Zero(t, b.Status(tokenUse))
+		require.Zero(t, b.Status(tokenUse).HeldUntil)
+		require.Zero(t, b.Status(tokenUse).OutageSince)
 		require.NoError(t, b.read(time.Second))
 	})
 }
@@ -286,7 +287,8 @@ func TestRefusedNonceIsLoggedAMinuteAfterTheLastThatWas(t *testing.T) {
 		now := time.Now()
 		for _, after := range []time.Duration{0, time.Minute - 1, time.Minute, 2*time.Minute - 1, 2 * time.Minute} {
 			b.log.Reset()
-			b.warn(now.Add(after))
+			b.nonceRefused(now.Add(after))
+			b.logNotices()
 			require.Equal(t, after%time.Minute == 0, b.log.Len() > 0, "%v", after)
 		}
 	})

@@ -58,6 +58,9 @@ func (n *nonces) next(now uint64) uint64 {
 	return n.last
 }
 
+// ahead is how far the last nonce is ahead of the clock.
+func (n *nonces) ahead(now uint64) time.Duration { return time.Duration(n.last - min(now, n.last)) }
+
 // reserve is the ceiling to store so that this nonce and some more may be used.
 func (n *nonces) reserve(nonce, now uint64) uint64 {
 	reserve := leastReserve

@@ -39,7 +39,7 @@ func TestRefusalsAreRememberedForThirtySeconds(t *testing.T) {
 				requireRemembered(t, b.read(time.Second))
 				require.Equal(t, 1, b.kraken.calls)
 				time.Sleep(time.Nanosecond)
-				require.Zero(t, b.Status(tokenUse))
+				require.Zero(t, b.Status(tokenUse).HeldUntil)
 				require.False(t, NotAsked(b.read(time.Second)), "Kraken is asked again")
 				require.Equal(t, 2, b.kraken.calls)
 			})

@@ -2,6 +2,8 @@ package acceptance
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,14 +63,29 @@ func TestManyAccounts(t *testing.T) {
 	for i, call := range c.kraken.Calls() {
 		assert.Empty(t, call.Errors, "call %d", i)
 	}
+	memoryBeforeMetrics := c.pluginMemory(t)
+	telling := time.Hour
+	for range 3 { // this machine has other work, too
+		began := time.Now()
+		response, err := client.ReadRaw("kraken/metrics")
+		require.NoError(t, err)
+		metrics, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		telling = min(telling, time.Since(began))
+		require.Equal(t, accounts+1, strings.Count(string(metrics), "\nvault_kraken_tokens_minted_total{"))
+	}
+	assert.Less(t, telling, time.Second)
+	memoryOfMetrics := c.pluginMemory(t) - memoryBeforeMetrics
 	t.Logf(`
 %5d accounts written, %d at a time   %5.1f s
 %5d accounts listed                 %5.1f s
 %5d configs read                    %5.1f s
 %5d tokens read                     %5.1f s
+%5d accounts' metrics read          %5.1f s, for %.0f MB of memory
 memory of the plugin                 %5.1f MB, and %.1f kB more for each account`,
 		accounts, operators, writing.Seconds(), accounts, listing.Seconds(), accountConfigs, reading.Seconds(),
-		accountTokens, minting.Seconds(), float64(memoryBefore)/1e6, float64(memoryAfter-memoryBefore)/accounts/1e3)
+		accountTokens, minting.Seconds(), accounts, telling.Seconds(), float64(memoryOfMetrics)/1e6, float64(memoryBefore)/1e6, float64(memoryAfter-memoryBefore)/accounts/1e3)
 }
 
 // forEach does something with each of so many accounts, and returns how long that takes.
