@@ -90,6 +90,7 @@ func TestEachChangeOfAConfigIsALineAndAnEvent(t *testing.T) {
 				"kraken/config-delete config/desk-a account=desk-a outcome=success entity=alice-id",
 				"[INFO]  a config was deleted: account=desk-a entity_id=alice-id display_name=userpass-alice",
 			},
+			{"deleted again", func() error { return e.delete("config/desk-a") }, "", ""},
 		} {
 			e.events.take()
 			e.log.Reset()

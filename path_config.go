@@ -149,9 +149,12 @@ func (b *backend) refuseConfig(ctx context.Context, req *logical.Request, name s
 
 func (b *backend) deleteConfig(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 	name := accountName(data)
-	if err := b.accounts.Delete(ctx, req.Storage, name); err != nil {
+	existed, err := b.accounts.Delete(ctx, req.Storage, name)
+	if err != nil {
 		return nil, answer(err, req.MountPoint, name)
 	}
-	b.announceDelete(ctx, req, name)
+	if existed {
+		b.announceDelete(ctx, req, name)
+	}
 	return nil, nil
 }

@@ -140,24 +140,6 @@ func (a *Account) refuses() error {
 	return nil
 }
 
-// claim makes the account the owner of its key again, if the one that the key was last stored in has none or another by now, and isn't about to have it.
-func (a *Account) claim(ctx context.Context, owner string) error {
-	key := a.config.Load().APIKey
-	end, err := a.all.beginStoring(key, a.name)
-	if err != nil {
-		return err
-	}
-	defer end()
-	lost, err := holds(ctx, a.storage, owner, key)
-	if lost {
-		err = &KeyInUseError{Account: owner, Lost: true}
-	}
-	if err != nil {
-		return err
-	}
-	return a.keeper.Claim(ctx, a.name, false)
-}
-
 // use is what the account's config brings to a call.
 func (a *Account) use(method string) keeper.Use {
 	use := a.uses

@@ -46,15 +46,9 @@ type Accounts struct {
 
 	mu      sync.RWMutex // guards all below, and what an entry says that it guards; never held over storage, network or a callback
 	closed  bool
-	entries map[string]*entry   // by the account's name; those of use only
-	storing map[string]newOwner // by the keeper.ID of an API key
-	work    sync.WaitGroup      // what Close waits for
-}
-
-// newOwner is the account that is about to become the owner of an API key, and how many requests are about that.
-type newOwner struct {
-	name  string
-	times int
+	entries map[string]*entry    // by the account's name; those of use only
+	storing map[string]*newOwner // by the keeper.ID of an API key
+	work    sync.WaitGroup       // what Close waits for
 }
 
 // entry is what is known of one account's name. Accounts.mu guards all of it.
@@ -95,7 +89,7 @@ func New(options Options) *Accounts {
 		keepers:    keeper.NewKeepers(options.Clock, options.Logger),
 		proofs:     proofs{underWay: map[string]int{}},
 		entries:    map[string]*entry{},
-		storing:    map[string]newOwner{},
+		storing:    map[string]*newOwner{},
 	}
 	as.lifetime, as.end = context.WithCancelCause(context.Background())
 	return as

@@ -203,7 +203,12 @@ func (m *mount) configure(name string, more ...fields) {
 	require.NoError(m.t, m.write(name, pair(first, append([]fields{unproved}, more...)...)))
 }
 
-func (m *mount) delete(name string) error { return m.Delete(m.t.Context(), m.storage, name) }
+func (m *mount) delete(name string) error { return m.deleteAs(m.t.Context(), name) }
+
+func (m *mount) deleteAs(ctx context.Context, name string) error {
+	_, err := m.Delete(ctx, m.storage, name)
+	return err
+}
 
 func (m *mount) read(name string) (Token, error) { return m.Token(m.t.Context(), m.storage, name) }
 

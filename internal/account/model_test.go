@@ -61,7 +61,7 @@ type modelStep struct {
 
 var modelSteps = []string{
 	"read", "read", "read", "read", "read", "read", "herd", "mint", "key info",
-	"write pair", "write pair", "write wrong pair", "write ttl", "delete", "crash", "reload", "invalidate",
+	"write pair", "write pair", "write wrong pair", "write ttl", "disable", "enable", "delete", "crash", "reload", "invalidate",
 	"slow", "refuse", "hang", "lose answers", "busy", "lock out", "another user", "clock goes back", "storage fails", "storage lies", "storage is slow",
 }
 
@@ -129,6 +129,7 @@ func (w *world) breaks(format string, arguments ...any) {
 
 func (w *world) start() {
 	w.accounts = New(Options{
+		Allowed:   places,
 		Transport: func(*x509.CertPool) http.RoundTripper { return &modelTransport{world: w} },
 		Clock: func() time.Time {
 			w.mu.Lock()
@@ -161,6 +162,12 @@ func (w *world) take(s modelStep) {
 	case "write ttl":
 		w.group.Go(func() {
 			change, _ := ParseChange(map[string]any{FieldCacheTTL: int(s.For / time.Second)})
+			_, _ = w.accounts.Write(context.Background(), w.storage, "", change)
+		})
+	case "disable", "enable":
+		w.group.Go(func() {
+			change, _ := ParseChange(map[string]any{FieldDisabled: s.What == "disable"})
+			defer w.changes()()
 			_, _ = w.accounts.Write(context.Background(), w.storage, "", change)
 		})
 	case "delete":
@@ -265,10 +272,10 @@ func (w *world) changes() (end func()) {
 	}
 }
 
-// stored is the pair and place that are stored.
+// stored is the pair and place that are stored; empty if there are none, or the account is disabled.
 func (w *world) stored() string {
 	c, err := Read(context.Background(), w.storage.InmemStorage, "")
-	if err != nil || c == nil {
+	if err != nil || c == nil || c.Disabled {
 		return ""
 	}
 	return c.APIKey + "@" + c.APIURL
@@ -286,14 +293,18 @@ func (w *world) write(raw map[string]any, key, secret string, place int, proof b
 	ctx, leave := staying(stays)
 	defer leave()
 	defer w.changes()()
-	_, _ = w.accounts.Write(ctx, w.storage, "", change)
+	var field *FieldError
+	var notAllowed *PlaceError
+	if _, err := w.accounts.Write(ctx, w.storage, "", change); errors.As(err, &notAllowed) || errors.As(err, &field) && field.Field != FieldVerify {
+		w.breaks("a good write is refused: %v", err)
+	}
 }
 
 func (w *world) delete(stays time.Duration) {
 	ctx, leave := staying(stays)
 	defer leave()
 	defer w.changes()()
-	_ = w.accounts.Delete(ctx, w.storage, "")
+	_, _ = w.accounts.Delete(ctx, w.storage, "")
 }
 
 // restart ends the process and begins another. A crash leaves storage as it is at this moment.
@@ -319,89 +330,4 @@ func (w *world) restart(crash bool) {
 	w.allowed = stored
 	w.mu.Unlock()
 	w.start()
-}
-
-// finish ends all troubles. Then who reads is served, if only it keeps to the waits that it is told; and what is stored is what runs.
-func (w *world) finish() {
-	w.mu.Lock()
-	w.troubles = map[string]time.Time{}
-	for _, key := range w.keys {
-		key.lockedUntil = time.Time{}
-	}
-	w.mu.Unlock()
-	w.storage.trouble(storageTrouble{})
-	w.group.Wait()
-	time.Sleep(defaultRequestTimeout) // what hangs in the background still does
-	stored := w.stored()
-	for try := 1; ; try++ {
-		token, err := w.accounts.Token(context.Background(), w.storage, "")
-		var (
-			held          *keeper.HeldError
-			remembered    *keeper.RememberedError
-			outage        *keeper.OutageError
-			notConfigured *NotConfiguredError
-		)
-		made, _, _ := strings.Cut(token.Value, "#")
-		switch {
-		case err == nil:
-			if made != stored {
-				w.breaks("a token of %q, but %q is stored", made, stored)
-			}
-			if !token.Cached {
-				w.finishTogether()
-			}
-			return
-		case errors.As(err, &notConfigured):
-			if stored != "" {
-				w.breaks("%q is stored, but nothing is configured", stored)
-			}
-			return
-		case stored == "":
-			w.breaks("nothing is stored, but: %v", err)
-			return
-		case try > 4:
-			w.breaks("not served %d times after the last trouble: %v", try, err)
-			return
-		case errors.As(err, &held):
-			time.Sleep(held.Wait)
-		case errors.As(err, &remembered):
-			c, _ := Read(context.Background(), w.storage, "")
-			if c.APISecret != w.secret(c.APIKey) {
-				return // a pair that is wrong was stored unproved
-			}
-			time.Sleep(time.Until(remembered.Until))
-		case errors.As(err, &outage):
-			time.Sleep(5 * time.Second)
-		default:
-			c, _ := Read(context.Background(), w.storage, "")
-			if c.APISecret != w.secret(c.APIKey) {
-				return
-			}
-			w.breaks("not served after the last trouble: %v", err)
-			return
-		}
-	}
-}
-
-// finishTogether has several read at once, when one was served: there is no outage for the others any more.
-func (w *world) finishTogether() {
-	var group sync.WaitGroup
-	for range 3 {
-		group.Go(func() {
-			var outage *keeper.OutageError
-			if _, err := w.accounts.Mint(context.Background(), w.storage, ""); errors.As(err, &outage) {
-				w.breaks("not served after another was: %v", err)
-			}
-		})
-	}
-	group.Wait()
-}
-
-func (w *world) secret(key string) string {
-	for _, pair := range modelPairs {
-		if pair.key == key {
-			return pair.secret
-		}
-	}
-	return ""
 }

@@ -3,9 +3,7 @@ package account
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -100,69 +98,5 @@ func TestAPlaceThatIsNotAllowedIsNotAsked(t *testing.T) {
 		require.NoError(t, m.write("", pair(first)), "it can be moved to where it may be")
 		m.mustRead("")
 		m.options.Allowed = places
-	})
-}
-
-// TestAClaimThatWasNeverProvedYields: whoever only knows a public key can't keep it out of the account of whoever has the pair.
-func TestAClaimThatWasNeverProvedYields(t *testing.T) {
-	squat := krakensim.Key{APIKey: first.APIKey, APISecret: otherSecret}
-	bubble(t, func(t *testing.T, m *mount) {
-		require.NoError(t, m.write("squatter", pair(squat, unproved)))
-		var inUse *KeyInUseError
-		require.ErrorAs(t, m.write("owner", pair(first, unproved)), &inUse, "but not to another that isn't proved")
-		_, err := m.Token(t.Context(), m.storage, "squatter")
-		require.Error(t, err)
-		require.NoError(t, m.write("owner", pair(first)))
-		m.mustRead("owner")
-		time.Sleep(time.Minute) // the refusal of the squatter's own credentials is forgotten
-		for range 2 {
-			_, err = m.Token(t.Context(), m.storage, "squatter")
-			require.ErrorAs(t, err, &inUse)
-			require.True(t, inUse.Lost)
-		}
-		require.ErrorAs(t, m.write("squatter", pair(squat, fields{FieldCacheTTL: "5m"})), &inUse)
-		require.ErrorAs(t, m.write("squatter", pair(first)), &inUse, "a proved claim yields to nobody")
-		m.requireAgreement("owner")
-
-		require.NoError(t, m.delete("owner"))
-		time.Sleep(time.Minute)
-		m.kraken.ForgetCalls()
-		_, err = m.Token(t.Context(), m.storage, "squatter")
-		require.Error(t, err)
-		require.Len(t, m.calls(), 1, "the key is its own again, for what it is worth")
-	})
-}
-
-func TestAClaimIsProvedByReadsAndOutlastsTheProcess(t *testing.T) {
-	bubble(t, func(t *testing.T, m *mount) {
-		m.configure("a") // unproved
-		m.mustRead("a")
-		var inUse *KeyInUseError
-		require.ErrorAs(t, m.write("b", pair(first)), &inUse)
-		time.Sleep(2 * time.Minute)
-		m.mustRead("a")
-		require.NoError(t, m.write("a", fields{FieldCacheTTL: "1m"}), "other fields are no matter")
-		m.Close()
-		m.start(nil)
-		require.ErrorAs(t, m.write("b", pair(first)), &inUse)
-		require.NoError(t, m.write("a", pair(krakensim.Key{APIKey: first.APIKey, APISecret: otherSecret}, unproved)))
-		require.NoError(t, m.write("b", pair(first)), "other credentials are")
-		m.requireAgreement("b")
-	})
-}
-
-// TestAClaimLostWhileTheOwnerIsStoredStays: a read by whoever had the key before must not take it back meanwhile.
-func TestAClaimLostWhileTheOwnerIsStoredStays(t *testing.T) {
-	bubble(t, func(t *testing.T, m *mount) {
-		require.NoError(t, m.write("squatter", pair(krakensim.Key{APIKey: first.APIKey, APISecret: otherSecret}, unproved)))
-		_, _ = m.Token(t.Context(), m.storage, "squatter") // it runs
-		time.Sleep(time.Minute)
-		m.storage.misbehave("put config/owner", before(func() {
-			_, err := m.Token(t.Context(), m.storage, "squatter")
-			var inUse *KeyInUseError
-			require.ErrorAs(t, err, &inUse)
-		}))
-		require.NoError(t, m.write("owner", pair(first)))
-		m.mustRead("owner")
 	})
 }

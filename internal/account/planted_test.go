@@ -27,7 +27,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		"answers aren't counted": {
 			"../keeper/keeper.go", "k.counter.count(now)", "", "counter was exceeded"},
 		"a config write forgets what was counted": {
-			"../keeper/keepers.go", "case !until.After(now):", "default:", "counter was exceeded"},
+			"../keeper/keepers.go", "case !until.After(now):", "case true:", "counter was exceeded"},
 		"a wait without bound": {
 			"../keeper/queue.go", "held(min(counted, longestTold), errCounted)", "held(10*counted, errCounted)", "told to wait"},
 		"an outage doesn't end": {
@@ -40,6 +40,8 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 			"accounts.go", "case a.current.Err() == nil:", "case err == nil || a.current.Err() == nil:", "a token was handed out"},
 		"a call with the old pair": {
 			"../keeper/keeper.go", "\tif err := k.over(w); err != nil {\n\t\treturn err\n\t}\n\tw.began", "\tw.began", "a call was made|beside one to|counter was exceeded"},
+		"a disabled account hands out what is cached": {
+			"account.go", " && config.Disabled == c.Disabled", "", "a token was handed out"},
 		"a stale load": {
 			"accounts.go", "case e.changes != seen:", "case false:", "is stored|counter was exceeded"},
 		"a change that fails keeps the old one running": {

@@ -125,41 +125,12 @@ func (w *write) checkPlace() error {
 	return &PlaceError{APIURL: w.merged.APIURL}
 }
 
-// checkOwner refuses an API key that another account of the mount holds, for its nonce has one keeper and its limits one counter. A claim that was never
-// proved yields to a write that proves the pair: else anybody who knows a public key could keep it out.
-func (w *write) checkOwner(ctx context.Context) (err error) {
-	var other bool
-	k, err := w.as.keepers.Hold(w.merged.APIKey, newKeyStore(w.storage, w.merged.APIKey))
-	if err != nil {
-		return err
-	}
-	defer w.as.keepers.Release(k)
-	var owned bool
-	if w.owner, owned, err = k.Owner(ctx); err != nil || !owned || w.owner.Account == w.entry.name {
-		return err
-	}
-	if other, err = holds(ctx, w.storage, w.owner.Account, w.merged.APIKey); err != nil || !other {
-		return err
-	}
-	if !w.owner.Proved && (w.proved || w.change.needsProof(w.stored, w.merged)) {
-		return nil
-	}
-	return &KeyInUseError{Account: w.owner.Account}
-}
-
-// holds tells whether an API key stands in an account. The key's record tells in which one to look, so that no scan over all is needed; the config found
-// there decides, for it may have another key by now.
-func holds(ctx context.Context, storage logical.Storage, name, apiKey string) (bool, error) {
-	config, err := Read(ctx, storage, name)
-	return config != nil && config.APIKey == apiKey, err
-}
-
 // store stores merged and lets it run.
 func (w *write) store(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the caller went while the pair was being proved
 	}
-	end, err := w.as.beginStoring(w.merged.APIKey, w.entry.name)
+	end, err := w.as.beginStoring(ctx, w.merged.APIKey, w.entry.name, w.proved) // else whoever stores the key unproved, again and again, could keep this out
 	if err != nil {
 		return err
 	}
@@ -203,27 +174,6 @@ func (w *write) store(ctx context.Context) error {
 	return err
 }
 
-// beginStoring lets an account become the owner of an API key, and no other account until end is called.
-func (as *Accounts) beginStoring(apiKey, name string) (end func(), err error) {
-	id := keeper.ID(apiKey)
-	as.mu.Lock()
-	defer as.mu.Unlock()
-	owner := as.storing[id]
-	if owner.times > 0 && owner.name != name {
-		return nil, &KeyInUseError{Account: owner.name}
-	}
-	as.storing[id] = newOwner{name, owner.times + 1}
-	return func() {
-		as.mu.Lock()
-		defer as.mu.Unlock()
-		if owner := as.storing[id]; owner.times > 1 {
-			as.storing[id] = newOwner{name, owner.times - 1}
-		} else {
-			delete(as.storing, id)
-		}
-	}, nil
-}
-
 // handOver gives the token of a proof to what runs, if that runs by the same credentials.
 func (w *write) handOver() {
 	if a := w.as.running(w.entry.name); w.proved && a != nil && a.goesOnBy(w.merged) {
@@ -254,21 +204,22 @@ func (w *write) install() (old *Account) {
 }
 
 // Delete deletes an account's config and ends what runs by it. It is decided from the start, and goes on without its caller. It ends as one
-// of the two: gone and ended, or neither. Where storage fails so that it can't be known, the account is loaded anew by its next read.
+// of the two: gone and ended, or neither. Where storage fails so that it can't be known, the account is loaded anew by its next read. It tells whether
+// there was a config.
 //
 // The error is ErrClosed, the storage's, or the cause of ctx's end, if that came while another change was being stored.
-func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name string) error {
+func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name string) (existed bool, err error) {
 	e, err := as.hold(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer as.drop(e)
 	if err := as.beginChange(ctx, e, func() error { return nil }); err != nil {
-		return err
+		return false, err
 	}
 	ctx, cancel := decided(ctx)
 	defer cancel()
-	stored, _ := Read(ctx, storage, name) // only for its key's sake; one that can't be read can be deleted all the same
+	stored, readErr := Read(ctx, storage, name) // one that can't be read can be deleted all the same
 	was, err := settle(ctx, storage, name, nil, stored, storage.Delete(ctx, Path(ConfigStorage, name)))
 	var old *Account
 	as.endChange(e, func() {
@@ -285,7 +236,7 @@ func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name st
 	if was == isStored && stored != nil {
 		as.unclaim(ctx, storage, name, stored.APIKey)
 	}
-	return err
+	return stored != nil || readErr != nil, err
 }
 
 const (

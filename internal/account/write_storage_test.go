@@ -39,7 +39,7 @@ var changes = map[string]struct {
 		_, _, err := m.writeAs(ctx, "", fields{FieldRequestTimeout: "20s"})
 		return err
 	}},
-	"a delete": {"", func(m *mount, ctx context.Context) error { return m.Delete(ctx, m.storage, "") }},
+	"a delete": {"", func(m *mount, ctx context.Context) error { return m.deleteAs(ctx, "") }},
 }
 
 // eachChange tries every kind of change. loaded tells whether the account runs already.
@@ -85,7 +85,7 @@ func TestADeleteIsDecidedFromTheStart(t *testing.T) {
 		m.configure("")
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		require.NoError(t, m.Delete(ctx, m.storage, ""))
+		require.NoError(t, m.deleteAs(ctx, ""))
 		require.Nil(t, m.stored(""))
 		m.requireAgreement("")
 		require.Empty(t, m.keysUnder(""), "the record of a key that was never used goes as well")
@@ -198,7 +198,7 @@ func TestNoRequestWaitsForAnothersStorage(t *testing.T) {
 
 		ctx, leave := context.WithTimeout(t.Context(), time.Second)
 		defer leave()
-		require.ErrorIs(t, m.Delete(ctx, m.storage, name), context.DeadlineExceeded, "another change of the account waits, while its caller does")
+		require.ErrorIs(t, m.deleteAs(ctx, name), context.DeadlineExceeded, "another change of the account waits, while its caller does")
 		require.NoError(t, changed()[0].err)
 		require.Equal(t, 10*time.Second, changed()[0].took)
 		m.requireAgreement(name)

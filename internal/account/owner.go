@@ -1,0 +1,101 @@
+package account
+
+import (
+	"context"
+
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
+)
+
+// This file says which account owns an API key: its nonce has one keeper, and its limits one counter. The key's record names the owner.
+
+// checkOwner refuses an API key that another account of the mount holds, for its nonce has one keeper and its limits one counter. A claim that was never
+// proved yields to a write that proves the pair: else anybody who knows a public key could keep it out.
+func (w *write) checkOwner(ctx context.Context) (err error) {
+	var other bool
+	k, err := w.as.keepers.Hold(w.merged.APIKey, newKeyStore(w.storage, w.merged.APIKey))
+	if err != nil {
+		return err
+	}
+	defer w.as.keepers.Release(k)
+	var owned bool
+	if w.owner, owned, err = k.Owner(ctx); err != nil || !owned || w.owner.Account == w.entry.name {
+		return err
+	}
+	if other, err = holds(ctx, w.storage, w.owner.Account, w.merged.APIKey); err != nil || !other {
+		return err
+	}
+	if !w.owner.Proved && (w.proved || w.change.needsProof(w.stored, w.merged)) {
+		return nil
+	}
+	return &KeyInUseError{Account: w.owner.Account}
+}
+
+// holds tells whether an API key stands in an account. The key's record tells in which one to look, so that no scan over all is needed; the config found
+// there decides, for it may have another key by now.
+func holds(ctx context.Context, storage logical.Storage, name, apiKey string) (bool, error) {
+	config, err := Read(ctx, storage, name)
+	return config != nil && config.APIKey == apiKey, err
+}
+
+// beginStoring lets an account become the owner of an API key, and no other account until end is called. Where another one is about to become it, who
+// waits has its turn afterwards, and who doesn't is refused.
+func (as *Accounts) beginStoring(ctx context.Context, apiKey, name string, waits bool) (end func(), err error) {
+	id := keeper.ID(apiKey)
+	for {
+		as.mu.Lock()
+		owner := as.storing[id]
+		if owner == nil {
+			owner = &newOwner{name: name, ended: make(chan struct{})}
+			as.storing[id] = owner
+		}
+		if owner.name == name {
+			owner.users++
+			as.mu.Unlock()
+			return func() { as.endStoring(id, owner) }, nil
+		}
+		as.mu.Unlock()
+		if !waits {
+			return nil, &KeyInUseError{Account: owner.name}
+		}
+		select {
+		case <-owner.ended:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (as *Accounts) endStoring(id string, owner *newOwner) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if owner.users--; owner.users == 0 {
+		delete(as.storing, id)
+		close(owner.ended)
+	}
+}
+
+// claim makes the account the owner of its key again, if the one that the key was last stored in has none or another by now, and isn't about to have it.
+func (a *Account) claim(ctx context.Context, owner string) error {
+	key := a.config.Load().APIKey
+	end, err := a.all.beginStoring(ctx, key, a.name, false)
+	if err != nil {
+		return err
+	}
+	defer end()
+	lost, err := holds(ctx, a.storage, owner, key)
+	if lost {
+		err = &KeyInUseError{Account: owner, Lost: true}
+	}
+	if err != nil {
+		return err
+	}
+	return a.keeper.Claim(ctx, a.name, false)
+}
+
+// newOwner is the account that is about to become the owner of an API key. Accounts.mu guards users.
+type newOwner struct {
+	name  string
+	users int           // requests that are about that
+	ended chan struct{} // closed when there are none any more
+}
