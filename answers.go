@@ -25,7 +25,7 @@ const (
 	remedyAhead   = "The API key was used with nonces further ahead than any clock: give Vault a key of its own and write it to CONFIG."
 	remedyStorage = "Check the storage of the Vault server."
 	remedyInUse   = "an API key stands in one account only: read its tokens there, or create another API key at Kraken and write it to CONFIG"
-	remedyPlace   = "whoever administers the mount can allow it: vault secrets tune -options=%s=URL,... %s, then vault plugin reload"
+	remedyPlace   = "whoever administers the mount gives the whole list: vault secrets tune -options=%[1]s=URL,URL %[2]s, and then: vault write sys/plugins/reload/backend mounts=%[2]s"
 	remedyOutage  = "Read again later; status.kraken.com tells of outages, and api_url in CONFIG where requests go."
 	remedyProxy   = "See to that proxy, or to its address and login in HTTPS_PROXY, with which the plugin is registered or Vault started."
 )

@@ -47,9 +47,9 @@ func Factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend,
 
 // newBackend makes the engine with options that are its own only in tests.
 func newBackend(ctx context.Context, conf *logical.BackendConfig, options account.Options) (*backend, error) {
-	allowed, err := account.ParsePlaces(conf.Config[account.OptionAllowedURLs])
-	if err != nil {
-		return nil, err
+	allowed, badAllowed := account.ParsePlaces(conf.Config[account.OptionAllowedURLs])
+	if badAllowed != nil && !mustComeUp(ctx, conf.StorageView) {
+		return nil, badAllowed
 	}
 	b := &backend{}
 	b.Backend = &framework.Backend{
@@ -75,9 +75,21 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 	options.Logger = b.Logger()
 	options.UserAgent = "vault-plugin-secrets-kraken/" + Version
 	options.Minted = b.announceMint
-	options.Allowed = allowed
+	options.Allowed, options.BadAllowed = allowed, badAllowed
+	if badAllowed != nil {
+		b.Logger().Error("the mount's option is wrong, so Kraken is asked nothing", "error", badAllowed)
+	}
 	b.accounts = account.New(options)
 	return b, nil
+}
+
+// mustComeUp tells whether a mount comes up although its option is wrong. A new one doesn't, and neither does one that is reloaded: what ran before goes on.
+// But while Vault unseals, an error here would leave a mount that answers 404 and, until the next unsealing, fails to store even when the option
+// is right again. Vault lets nobody write while it mounts or unseals.
+func mustComeUp(ctx context.Context, storage logical.Storage) bool {
+	keys, err := storage.List(ctx, "")
+	isNew := err == nil && len(keys) == 0
+	return !isNew && storage.Delete(ctx, "none") != nil
 }
 
 // HandleRequest is framework.Backend's, but tells whoever mistyped a name or a value what is right. The framework itself

@@ -2,7 +2,6 @@ package krakensecrets
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -111,8 +110,8 @@ func (b *backend) readConfig(ctx context.Context, req *logical.Request, data *fr
 // configResponse shows a config, and warns where it can't be used.
 func (b *backend) configResponse(stored *account.Config) *logical.Response {
 	response := &logical.Response{Data: stored.Shown()}
-	if !b.accounts.Allows(stored) {
-		response.AddWarning(fmt.Sprintf("The mount's option %s doesn't allow this %s: no token is handed out.", account.OptionAllowedURLs, account.FieldAPIURL))
+	if err := b.accounts.CheckPlace(stored); err != nil {
+		response.AddWarning(sentence(err.Error()) + " No token is handed out.")
 	}
 	return response
 }

@@ -27,7 +27,7 @@ type Account struct {
 	transport *transport
 	client    *kraken.Client
 	storage   logical.Storage
-	allowed   bool       // the mount allows the place where it sends to
+	misplaced error      // a *PlaceError: the mount doesn't allow the place where it sends to
 	uses      keeper.Use // what the config brings to a call, but for the method
 
 	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
@@ -65,7 +65,7 @@ func (as *Accounts) build(storage logical.Storage, e *entry, c *Config) (*Accoun
 		return nil, err
 	}
 	a := &Account{
-		name: e.name, all: as, keeper: k, transport: transport, storage: storage, allowed: as.Allows(c), meter: as.meter(e),
+		name: e.name, all: as, keeper: k, transport: transport, storage: storage, misplaced: as.CheckPlace(c), meter: as.meter(e),
 	}
 	a.config.Store(c.withoutSecrets())
 	a.client = &kraken.Client{
@@ -134,16 +134,15 @@ func (a *Account) refuses() error {
 	switch config := a.config.Load(); {
 	case config.Disabled:
 		return &DisabledError{Account: a.name}
-	case !a.allowed:
-		return &PlaceError{APIURL: config.APIURL}
+	default:
+		return a.misplaced
 	}
-	return nil
 }
 
 // use is what the account's config brings to a call.
 func (a *Account) use(method string) keeper.Use {
 	use := a.uses
-	use.Method = method
+	use.Method, use.Tier = method, a.config.Load().Tier
 	return use
 }
 

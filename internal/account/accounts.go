@@ -29,6 +29,8 @@ type Options struct {
 	Clock func() time.Time
 	// Allowed are the places where api_url may point. Default: Kraken itself.
 	Allowed Places
+	// BadAllowed is why it can't be known which these are. Then there are none. Default: it is known.
+	BadAllowed error
 }
 
 // Accounts are the accounts of one mount. Its methods may be called by any number of goroutines at once. Their waits end with their context.
@@ -241,7 +243,6 @@ func (as *Accounts) install(e *entry, loaded *Account, seen uint64) (running *Ac
 		return nil, false
 	}
 	e.running = loaded
-	loaded.keeper.SetTier(loaded.config.Load().Tier)
 	return loaded, true
 }
 

@@ -121,6 +121,11 @@ func TestPairWrittenAtIsHowOldThePairIs(t *testing.T) {
 		require.Equal(t, written, m.stored("").PairWrittenAt)
 		require.NoError(t, m.write("", pair(second, fields{FieldVerify: false})))
 		require.Equal(t, "2000-01-02T00:00:00Z", m.stored("").PairWrittenAt)
+		for _, half := range []fields{{FieldAPIKey: "third"}, {FieldAPISecret: first.APISecret}} {
+			time.Sleep(24 * time.Hour)
+			require.NoError(t, m.write("", pair(second, half, fields{FieldVerify: false})))
+			require.Equal(t, time.Now().UTC().Format(time.RFC3339), m.stored("").PairWrittenAt)
+		}
 	})
 }
 

@@ -40,9 +40,15 @@ type DisabledError struct{ Account string }
 func (e *DisabledError) Error() string { return Title(e.Account) + " is disabled" }
 
 // A PlaceError says that the mount doesn't let api_url point where it does.
-type PlaceError struct{ APIURL string }
+type PlaceError struct {
+	APIURL    string
+	BadOption error // why it allows none at all; nil: it allows others
+}
 
 func (e *PlaceError) Error() string {
+	if e.BadOption != nil {
+		return fmt.Sprintf("the mount's option is wrong, so Kraken is asked nothing: %v", e.BadOption)
+	}
 	return fmt.Sprintf("%s %s is none that the mount's option %s allows", FieldAPIURL, e.APIURL, OptionAllowedURLs)
 }
 

@@ -25,6 +25,7 @@ type storageTrouble struct {
 	err   error
 	after bool // the error comes when all is done
 	delay time.Duration
+	lands bool // it is done although its context ends meanwhile, as raft's writes are
 }
 
 func (s *modelStorage) trouble(trouble storageTrouble) {
@@ -57,17 +58,19 @@ func (s *modelStorage) use(ctx context.Context, do func() error) error {
 	if trouble.err != nil && !trouble.after {
 		return trouble.err
 	}
+	var late error
 	if trouble.delay > 0 {
-		if err := pause(ctx, trouble.delay); err != nil {
-			return err
-		}
+		late = pause(ctx, trouble.delay)
+	}
+	if late != nil && !trouble.lands {
+		return late
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.crashed {
 		return errors.New("this process has crashed")
 	}
-	return errors.Join(do(), trouble.err)
+	return errors.Join(do(), trouble.err, late)
 }
 
 func (s *modelStorage) Get(ctx context.Context, key string) (entry *logical.StorageEntry, err error) {

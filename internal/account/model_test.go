@@ -201,7 +201,11 @@ func (w *world) take(s modelStep) {
 	case "storage lies":
 		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), err: errors.New("the answer was lost"), after: true})
 	case "storage is slow":
-		w.storage.trouble(storageTrouble{until: time.Now().Add(s.For), delay: 3 * time.Second})
+		trouble := storageTrouble{until: time.Now().Add(s.For), delay: 3 * time.Second}
+		if s.Proof {
+			trouble.delay, trouble.lands = storeTimeout, true // longer than all that is decided
+		}
+		w.storage.trouble(trouble)
 	default:
 		w.mu.Lock()
 		defer w.mu.Unlock()

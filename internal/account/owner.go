@@ -39,7 +39,9 @@ func holds(ctx context.Context, storage logical.Storage, name, apiKey string) (b
 }
 
 // beginStoring lets an account become the owner of an API key, and no other account until end is called. Where another one is about to become it, who
-// waits has its turn afterwards, and who doesn't is refused.
+// waits has its turn afterwards, and who doesn't is refused. So is, meanwhile, what comes later of that other one, or a loop of its claims would have no end.
+//
+// The error is a *KeyInUseError, or the cause of ctx's end.
 func (as *Accounts) beginStoring(ctx context.Context, apiKey, name string, waits bool) (end func(), err error) {
 	id := keeper.ID(apiKey)
 	for {
@@ -49,11 +51,12 @@ func (as *Accounts) beginStoring(ctx context.Context, apiKey, name string, waits
 			owner = &newOwner{name: name, ended: make(chan struct{})}
 			as.storing[id] = owner
 		}
-		if owner.name == name {
+		if owner.name == name && (waits || !owner.wanted) {
 			owner.users++
 			as.mu.Unlock()
 			return func() { as.endStoring(id, owner) }, nil
 		}
+		owner.wanted = owner.wanted || waits
 		as.mu.Unlock()
 		if !waits {
 			return nil, &KeyInUseError{Account: owner.name}
@@ -93,9 +96,11 @@ func (a *Account) claim(ctx context.Context, owner string) error {
 	return a.keeper.Claim(ctx, a.name, false)
 }
 
-// newOwner is the account that is about to become the owner of an API key. Accounts.mu guards users.
+// newOwner is the account that is about to become the owner of an API key. Accounts.mu guards users and wanted.
 type newOwner struct {
 	name  string
 	users int           // requests that are about that
 	ended chan struct{} // closed when there are none any more
+	// wanted: another account waits.
+	wanted bool
 }

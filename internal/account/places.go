@@ -86,8 +86,13 @@ func placeOf(u *url.URL) place {
 	return place{u.Scheme, u.Hostname(), port, u.Path}
 }
 
-// Allows tells whether the mount allows the place where a config points. What runs by one that it doesn't asks nobody.
-func (as *Accounts) Allows(c *Config) bool { return as.options.Allowed.allow(c.APIURL) }
+// CheckPlace returns a *PlaceError where the mount doesn't allow the place where a config points. What runs by such a one asks nobody.
+func (as *Accounts) CheckPlace(c *Config) error {
+	if as.options.BadAllowed == nil && as.options.Allowed.allow(c.APIURL) {
+		return nil
+	}
+	return &PlaceError{APIURL: c.APIURL, BadOption: as.options.BadAllowed}
+}
 
 // allow tells whether api_url, in its one form, may be this.
 func (ps Places) allow(apiURL string) bool {

@@ -11,7 +11,7 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
 
-// longestProof is how long a proof may hold the turn of a key that the account doesn't have yet.
+// longestProof is how long a proof may hold the turn of a key that the account doesn't have yet, or not any more.
 const longestProof = 5 * time.Second
 
 // prove has a token made by what would run, before anybody else uses it. It leaves what runs alone: it takes its place in the key's queue like any call, and
@@ -26,7 +26,7 @@ func (w *write) prove(ctx context.Context) error {
 	}
 	use := w.fresh.use(methodToken)
 	use.Proof, use.Longest = true, longestProof
-	if w.stored != nil && w.stored.APIKey == w.merged.APIKey {
+	if w.stored != nil && w.stored.APIKey == w.merged.APIKey && w.owner.Account == w.entry.name {
 		use.Longest = w.stored.timeout() / 2
 		use.Beside = !w.stored.samePlace(w.merged)
 	}

@@ -353,3 +353,16 @@ func TestWhichOutcomesOfAProofCountAsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTokenOfAProofNamesTheWebSocketURLThatIsStored(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.kraken.Misbehave(krakensim.Fault{Latency: time.Second, Times: 1})
+		proved := together(1, func() (Token, error) { return Token{}, m.write("", pair(first, fields{FieldCacheTTL: "5m"})) })
+		synctest.Wait()
+		require.NoError(t, m.write("", pair(first, unproved, fields{FieldWebSocketURL: "wss://ws-auth.kraken.com"})))
+		require.NoError(t, proved()[0].err)
+		token := m.mustRead("")
+		require.True(t, token.Cached)
+		require.Equal(t, "wss://ws-auth.kraken.com", token.WebSocketURL)
+	})
+}

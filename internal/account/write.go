@@ -119,10 +119,10 @@ func (w *write) giveUp() {
 
 // checkPlace refuses a place that the mount doesn't allow. A config that points there already can still be changed in all that asks Kraken nothing.
 func (w *write) checkPlace() error {
-	if w.as.Allows(w.merged) || w.stored != nil && w.stored.sameIdentity(w.merged) && !w.change.asksForProof() {
+	if w.stored != nil && w.stored.sameIdentity(w.merged) && !w.change.asksForProof() {
 		return nil
 	}
-	return &PlaceError{APIURL: w.merged.APIURL}
+	return w.as.CheckPlace(w.merged)
 }
 
 // store stores merged and lets it run.
@@ -130,7 +130,9 @@ func (w *write) store(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // the caller went while the pair was being proved
 	}
-	end, err := w.as.beginStoring(ctx, w.merged.APIKey, w.entry.name, w.proved) // else whoever stores the key unproved, again and again, could keep this out
+	// Else whoever stores or reads the key unproved, again and again, could keep this out.
+	waits := w.proved || w.owner.Proved && w.owner.Account == w.entry.name
+	end, err := w.as.beginStoring(ctx, w.merged.APIKey, w.entry.name, waits)
 	if err != nil {
 		return err
 	}

@@ -278,12 +278,7 @@ func newBenchWithClock(t *testing.T, k *fakeKraken, store *fakeStore, clock func
 
 // Do is Keeper.Do, by the account that the key is stored in unless the use names one.
 func (b *bench) Do(ctx context.Context, use Use, call Call) error {
-	if use.Account == "" {
-		b.store.mu.Lock()
-		use.Account = b.store.record.Account
-		b.store.mu.Unlock()
-	}
-	return b.Keeper.Do(ctx, use, call)
+	return b.Keeper.Do(ctx, b.owned(use), call)
 }
 
 // do makes one call with a use, by somebody who has so much time.

@@ -27,6 +27,8 @@ type Use struct {
 	Upstream string
 	// Method is Kraken's name of the call.
 	Method string
+	// Tier is kept to from this call on, unless it is a Proof; "": the one before.
+	Tier string
 	// Proof is a call that finds out whether credentials are good, before anybody uses them. It is made although reads were refused lately, and teaches
 	// nothing about the upstream, for it may be the credentials' writer that is in the wrong place.
 	Proof bool
@@ -71,6 +73,7 @@ type Keeper struct {
 	record   record
 	nonces   nonces
 	counter  counter
+	tier     string // of the counter; "": it was never told
 	refusals refusals
 	codes    codes
 	outage   *outage // nil: none
@@ -226,10 +229,17 @@ func (k *Keeper) proofFailed() {
 func (k *Keeper) SetTier(tier string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.counter.setTier(tier, time.Now())
+	k.setTier(tier, time.Now())
 }
 
 // The methods below need k.mu.
+
+func (k *Keeper) setTier(tier string, now time.Time) {
+	if k.tier != tier {
+		k.tier = tier
+		k.counter.setTier(tier, now)
+	}
+}
 
 // wasAnswered notes that Kraken answered, whatever it said. A proof's answer may be another upstream's.
 func (k *Keeper) wasAnswered(w *waiter, now time.Time) {
@@ -317,7 +327,7 @@ func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) *k
 // meets has all keys of the upstream profit from what this one has met for so long, if that is about this host's address.
 func (k *Keeper) meets(w *waiter, now time.Time, cause *kraken.Error, memory time.Duration) {
 	if aboutAddress(cause) && k.teaches(w.use) {
-		k.upstreams.met(w.use.Upstream, k.id, cause, now, now.Add(memory))
+		k.upstreams.met(w.use.Upstream, k.id, w.use.Account, cause, now, now.Add(memory))
 	}
 }
 

@@ -126,6 +126,9 @@ func (k *Keeper) enter(w *waiter) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
+	if use := w.use; use.Tier != "" && !use.Proof && k.over(w) == nil && k.otherOwner(use) == nil {
+		k.setTier(use.Tier, now)
+	}
 	calls := 1
 	if k.counter.wait(now, 1) > 0 {
 		// Nothing is left, so each of those before it is one more to wait for. While something is left, nobody is refused for their sake:
@@ -282,6 +285,9 @@ func (k *Keeper) sweep(now time.Time) {
 // doom is the answer to a waiter whose call won't be made, given that it is the last of so many calls; nil if it may be.
 func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
 	if err := k.over(w); err != nil {
+		return err
+	}
+	if err := k.otherOwner(w.use); err != nil {
 		return err
 	}
 	if r := k.refusals.remembered(w.use, now); r != nil {

@@ -175,9 +175,9 @@ func (k *Keeper) nextNonce(ctx context.Context, use Use) (uint64, error) {
 		return 0, err
 	}
 	k.mu.Lock()
-	if owner := k.record.Account; k.record.stored && owner != use.Account && !use.Proof {
+	if err := k.record.refuse(use); err != nil {
 		k.mu.Unlock()
-		return 0, &NotOwnerError{Owner: owner}
+		return 0, err
 	}
 	now := k.clock()
 	nonce := k.nonces.next(now)
@@ -190,6 +190,23 @@ func (k *Keeper) nextNonce(ctx context.Context, use Use) (uint64, error) {
 		return nonce, nil
 	}
 	return nonce, k.save(ctx, next)
+}
+
+// otherOwner is a *NotOwnerError where the key is known to be stored in another account than the one that would use it. That one gets no place in the queue,
+// has no say in the tier and is told nothing of the key: it may be a tenant who had claimed it. It needs k.mu.
+func (k *Keeper) otherOwner(use Use) error {
+	if !k.record.loaded {
+		return nil
+	}
+	return k.record.refuse(use)
+}
+
+// refuse is a *NotOwnerError for a use by another account than that of the record.
+func (r *record) refuse(use Use) error {
+	if r.stored && r.Account != use.Account && !use.Proof {
+		return &NotOwnerError{Owner: r.Account}
+	}
+	return nil
 }
 
 // clock is the wall clock in nanoseconds since 1970.

@@ -278,6 +278,27 @@ func TestOnlyTheOwnerCalls(t *testing.T) {
 	})
 }
 
+// TestOnlyTheOwnerIsServedAndTold: another account that has claimed the key waits in no queue, has no say in the tier and sees nothing of the key.
+func TestOnlyTheOwnerIsServedAndTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{answer: first(failed(kraken.KindRateLimited))})
+		desk, another := tokenUse, tokenUse
+		desk.Account, desk.Tier = "desk", TierStarter
+		another.Account, another.Tier = "another", TierNone
+		require.Error(t, b.do(desk, time.Second))
+		began := time.Now()
+		for range 100 {
+			var notOwner *NotOwnerError
+			require.ErrorAs(t, b.do(another, time.Minute), &notOwner)
+		}
+		require.Equal(t, began, time.Now(), "it waits for nothing")
+		require.Zero(t, b.Status(another))
+		status := b.Status(desk)
+		require.True(t, status.Counted)
+		require.NotZero(t, status.HeldUntil)
+	})
+}
+
 // What a proof needed is stored with its pair, not before.
 func TestClaimStoresACeilingAboveWhatTheProofUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

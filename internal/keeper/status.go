@@ -29,11 +29,14 @@ type Status struct {
 	Waiting int
 }
 
-// Status tells how things are for a use.
+// Status tells how things are for a use: nothing, if the key is another account's.
 func (k *Keeper) Status(use Use) Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
+	if k.otherOwner(use) != nil {
+		return Status{}
+	}
 	s := Status{
 		HoldOffs:      maps.Clone(k.holdOffs),
 		NonceRefusals: k.nonceRefusals,

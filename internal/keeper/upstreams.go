@@ -13,7 +13,7 @@ import (
 const mostTroubles = 256
 
 // upstreams know what answers from in front of Kraken say about this host's address, which concerns all keys of an upstream. One key alone may be the cause of what
-// it meets, so it is believed once a second one has met the same. Keys that aren't stored, and proofs, teach nothing: those are for anybody to write.
+// it meets, and so may whoever writes one account's config with one key after the other. So it is believed once a second key, of another account, has met the same. Keys that aren't stored, and proofs, teach nothing: those are for anybody to write.
 //
 // Its methods may be called by any number of goroutines at once. They may hold a Keeper.mu; none is taken here.
 type upstreams struct {
@@ -29,7 +29,8 @@ type addressed struct {
 
 // trouble is an answer about this host's address, in force.
 type trouble struct {
-	id     string    // of the keeper that met it first
+	id     string    // of the keeper that met it first,
+	owner  string    // and of the account that its key stands in
 	shared bool      // another one has met it as well
 	err    error     // what is told of it, once it is shared
 	at     time.Time // when it was met last
@@ -43,8 +44,8 @@ func aboutAddress(cause *kraken.Error) bool {
 	return len(cause.Messages) == 0 && (cause.Kind == kraken.KindBlocked || cause.Kind == kraken.KindRateLimited)
 }
 
-// met notes that the keeper with this ID has met an answer about this host's address, which is in force until then.
-func (us *upstreams) met(upstream, id string, cause *kraken.Error, now, until time.Time) {
+// met notes that the keeper with this ID, whose key stands in this account, has met an answer about this host's address, which is in force until then.
+func (us *upstreams) met(upstream, id, owner string, cause *kraken.Error, now, until time.Time) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	about := addressed{upstream, cause.Kind}
@@ -54,9 +55,9 @@ func (us *upstreams) met(upstream, id string, cause *kraken.Error, now, until ti
 		if len(us.troubles) >= mostTroubles {
 			return
 		}
-		known = trouble{id: id}
+		known = trouble{id: id, owner: owner}
 	}
-	known.shared = known.shared || known.id != id
+	known.shared = known.shared || known.id != id && known.owner != owner
 	known.at = now
 	if until.After(known.until) {
 		known.until = until

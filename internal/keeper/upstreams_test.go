@@ -27,7 +27,7 @@ func addressLimited(wait time.Duration) *kraken.Error {
 // another is the keeper of a further key among the same keepers, which has a Kraken and a store of its own.
 func (b *bench) another(apiKey string, k *fakeKraken, stored bool) *bench {
 	b.t.Helper()
-	other := &bench{t: b.t, kraken: k, store: &fakeStore{stored: stored}, log: b.log, keepers: b.keepers}
+	other := &bench{t: b.t, kraken: k, store: &fakeStore{stored: stored, record: Record{Account: apiKey}}, log: b.log, keepers: b.keepers}
 	var err error
 	other.Keeper, err = b.keepers.Hold(apiKey, other.store)
 	require.NoError(b.t, err)
@@ -151,6 +151,19 @@ func TestOneKeyAloneIsNotBelieved(t *testing.T) {
 	})
 }
 
+// TestOneAccountAloneIsNotBelieved, with however many keys one after the other.
+func TestOneAccountAloneIsNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader := newBench(t, &fakeKraken{})
+		for i := range 5 {
+			key := reader.another(fmt.Sprint("key", i), &fakeKraken{answer: always(addressBlocked())}, true)
+			key.store.record.Account = "desk-a"
+			require.False(t, NotAsked(key.read(time.Second)))
+		}
+		require.NoError(t, reader.read(time.Second))
+	})
+}
+
 // TestAGoodAnswerEndsWhatWasMetBeforeItBegan, and nothing else: a call that was under way already says little.
 func TestAGoodAnswerEndsWhatWasMetBeforeItBegan(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -202,14 +215,14 @@ func TestWhatIsKnownOfUpstreamsIsBounded(t *testing.T) {
 	us, now := newUpstreams(), time.Now()
 	for i := range 2 * mostTroubles {
 		for _, id := range []string{"one", "two"} {
-			us.met(fmt.Sprint(i), id, addressBlocked(), now, now.Add(time.Minute))
+			us.met(fmt.Sprint(i), id, "desk-"+id, addressBlocked(), now, now.Add(time.Minute))
 		}
 	}
 	require.Len(t, us.troubles, mostTroubles)
 	require.NotNil(t, us.blocked(Use{Upstream: "0"}, now))
 	require.Nil(t, us.blocked(Use{Upstream: fmt.Sprint(mostTroubles)}, now), "each key meets it by itself")
 	later := now.Add(time.Minute)
-	us.met("new", "one", addressBlocked(), later, later.Add(time.Minute))
+	us.met("new", "one", "desk-one", addressBlocked(), later, later.Add(time.Minute))
 	require.Len(t, us.troubles, 1, "what is over makes room")
 }
 
@@ -217,7 +230,7 @@ func TestWhatIsKnownOfUpstreamsIsBounded(t *testing.T) {
 func TestHowLongTwoKeysAreBelieved(t *testing.T) {
 	us, began, use := newUpstreams(), time.Now(), Use{Upstream: "kraken"}
 	meet := func(id string, at time.Duration) { // it is in force for 30 s
-		us.met("kraken", id, addressBlocked(), began.Add(at), began.Add(at+30*time.Second))
+		us.met("kraken", id, "desk-"+id, addressBlocked(), began.Add(at), began.Add(at+30*time.Second))
 	}
 	until := func(at time.Duration) time.Duration {
 		t := us.blocked(use, began.Add(at))
