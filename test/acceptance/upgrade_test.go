@@ -95,7 +95,7 @@ func TestStorageOfTheFirstRelease(t *testing.T) {
 	assert.Contains(t, read.Warnings[0], "allowed_api_urls")
 	_, err = vault.Read("kraken/ws-token/desk-a")
 	assert.ErrorContains(t, err, "Code: 400")
-	assert.ErrorContains(t, err, "vault secrets tune -options=allowed_api_urls=URL,... kraken, then vault plugin reload")
+	assert.ErrorContains(t, err, "vault secrets tune -options=allowed_api_urls=URL,URL kraken, and then: vault write sys/plugins/reload/backend mounts=kraken")
 
 	c.write(t, "", map[string]any{"tier": "none"})
 	c.write(t, "", map[string]any{"api_key": key.APIKey, "api_secret": key.APISecret})
