@@ -44,6 +44,8 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 			"account.go", " && config.Disabled == c.Disabled", "", "a token was handed out"},
 		"a stale load": {
 			"accounts.go", "case e.changes != seen:", "case false:", "is stored|counter was exceeded"},
+		"a change that fails keeps the old one running": {
+			"write.go", "\t\treturn isUnknown, err // it may be stored yet", "\t\treturn isAsBefore, err", "is stored|counter was exceeded"},
 		"what flies isn't ended": {
 			"accounts.go", "\tas.end(ErrClosed)\n", "", "goroutine|counter was exceeded"},
 	} {
