@@ -23,7 +23,7 @@ The pair is proved by getting a token from Kraken, and is not stored if that fai
 write changes the fields given and keeps the rest; api_key and api_secret change only together, api_url, websocket_url
 and ca_cert only with them. A write with the pair drops a second factor that it doesn't name. The pair is proved again
 when the pair, the second factor, api_url or ca_cert change, or with verify=true. A failed write changes nothing. A
-read shows everything but the secrets.
+read shows everything but the secrets, and in their place two_factor (none, password or totp) and pair_written_at.
 
 In an incident, stop the account and keep the pair, and later let it go on:
 

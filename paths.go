@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/hashicorp/vault/sdk/framework"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 )
 
 // This file holds what the path_*.go files share.
@@ -19,11 +20,12 @@ func accountPaths(base string, path framework.Path) []*framework.Path {
 	unnamed, named := path, path
 	// No trailing slash: a policy on "ws-token/*" must not open the default account.
 	unnamed.Pattern = base + "$"
+	_, rule := account.ValidName("")
 	named.Pattern = base + "/" + framework.GenericNameRegex(fieldName) + "$"
 	named.Fields = map[string]*framework.FieldSchema{
 		fieldName: {
 			Type:        framework.TypeString,
-			Description: "Name of the account: letters, digits, _, - and . (case matters, as it does in policies).",
+			Description: "Name of the account: " + rule + ". Case matters, as it does in policies.",
 			Required:    true,
 		},
 	}

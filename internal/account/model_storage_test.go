@@ -82,9 +82,9 @@ func (s *modelStorage) Get(ctx context.Context, key string) (entry *logical.Stor
 }
 
 func (s *modelStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
-	return s.use(ctx, func() error { return s.InmemStorage.Put(ctx, entry) })
+	return s.use(ctx, func() error { return s.InmemStorage.Put(context.WithoutCancel(ctx), entry) })
 }
 
 func (s *modelStorage) Delete(ctx context.Context, key string) error {
-	return s.use(ctx, func() error { return s.InmemStorage.Delete(ctx, key) })
+	return s.use(ctx, func() error { return s.InmemStorage.Delete(context.WithoutCancel(ctx), key) })
 }

@@ -203,7 +203,7 @@ func (w *world) take(s modelStep) {
 	case "storage is slow":
 		trouble := storageTrouble{until: time.Now().Add(s.For), delay: 3 * time.Second}
 		if s.Proof {
-			trouble.delay, trouble.lands = storeTimeout, true // longer than all that is decided
+			trouble.delay, trouble.lands = storeTimeout*2/3, true // the second of two steps comes too late
 		}
 		w.storage.trouble(trouble)
 	default:

@@ -138,11 +138,11 @@ func (s *storage) Get(ctx context.Context, key string) (entry *logical.StorageEn
 }
 
 func (s *storage) Put(ctx context.Context, entry *logical.StorageEntry) error {
-	return s.do(ctx, "put "+entry.Key, func() error { return s.Storage.Put(ctx, entry) })
+	return s.do(ctx, "put "+entry.Key, func() error { return s.Storage.Put(context.WithoutCancel(ctx), entry) })
 }
 
 func (s *storage) Delete(ctx context.Context, key string) error {
-	return s.do(ctx, "delete "+key, func() error { return s.Storage.Delete(ctx, key) })
+	return s.do(ctx, "delete "+key, func() error { return s.Storage.Delete(context.WithoutCancel(ctx), key) })
 }
 
 func (s *storage) List(ctx context.Context, prefix string) (keys []string, err error) {

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -202,5 +203,25 @@ func TestNoRequestWaitsForAnothersStorage(t *testing.T) {
 		require.NoError(t, changed()[0].err)
 		require.Equal(t, 10*time.Second, changed()[0].took)
 		m.requireAgreement(name)
+	})
+}
+
+// TestWhatIsStoredTooLateIsFoundOut: raft's writes may land after their context has ended.
+func TestWhatIsStoredTooLateIsFoundOut(t *testing.T) {
+	late := func(ctx context.Context, operation func() error) error {
+		<-ctx.Done()
+		return errors.Join(operation(), ctx.Err())
+	}
+	bubble(t, func(t *testing.T, m *mount) {
+		m.configure("", fields{FieldCacheTTL: "5m"})
+		m.mustRead("")
+		m.storage.misbehave("put config", once(late))
+		m.storage.misbehave("delete config", once(late))
+		require.ErrorIs(t, m.write("", pair(second, unproved)), context.DeadlineExceeded)
+		require.Equal(t, second.APIKey, m.madeFor(m.mustRead("")), "neither the old pair nor its cached token")
+		m.requireAgreement("")
+		require.ErrorIs(t, m.delete(""), context.DeadlineExceeded)
+		_, err := m.read("")
+		require.Equal(t, &NotConfiguredError{}, err)
 	})
 }

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -18,6 +19,11 @@ type notice struct {
 
 // note has a line logged, as soon as k.mu isn't held any more. It needs k.mu.
 func (k *Keeper) note(level hclog.Level, message string, details ...any) {
+	for i, detail := range details {
+		if text, ok := detail.(fmt.Stringer); ok { // the way to Vault's log is JSON, which makes a number of a duration
+			details[i] = text.String()
+		}
+	}
 	k.notices = append(k.notices, notice{level, message, append([]any{"account", k.record.Account}, details...)})
 }
 

@@ -118,3 +118,13 @@ func TestNobodyWaitsForAnothersLog(t *testing.T) {
 		requireKind(t, kraken.KindLockout, <-logs)
 	})
 }
+
+func TestALineReadsTheSameAfterItsWayToVault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, &fakeKraken{answer: always(failed(kraken.KindRateLimited))})
+		b.Keeper.log = hclog.New(&hclog.LoggerOptions{Output: b.log, JSONFormat: true}) // as go-plugin sends it
+		require.Error(t, b.read(time.Second))
+		require.Contains(t, b.log.String(), `"for":"5s"`)
+		require.Contains(t, b.log.String(), `"kind":"rate_limited"`)
+	})
+}

@@ -146,6 +146,7 @@ func setUp(env *testscript.Env) error {
 		"SUBSCRIBE_BIN": subscribeBin,
 		"EVIDENCE":      string(c.evidence),
 		"EXAMPLES":      examples,
+		"PLUGIN":        filepath.Join(pluginDir, pluginName),
 		"KRAKEN_URL":    c.kraken.RESTURL(),
 		"KRAKEN_WS":     c.kraken.WebSocketV2URL(),
 		"API_KEY":       key.APIKey,

@@ -236,6 +236,8 @@ func cmdRenewals(ts *testscript.TestScript, neg bool, args []string) {
 // cmdFollow does what a document says, so that the document is right: it runs the shell commands that stand under its
 // headings in bash, which stops at the first that fails. What they print is there for stdout and stderr.
 //
+// HEADING is that of a section, or SECTION/PART of a part of it.
+//
 //	follow docs/FILE.md HEADING...
 func cmdFollow(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
@@ -259,11 +261,14 @@ var shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$")
 
 // shellCommands returns the shell commands between a heading of a Markdown text and the next one.
 func shellCommands(text, heading string) (string, error) {
-	_, section, found := strings.Cut(text, "\n## "+heading+"\n")
-	if !found {
-		return "", fmt.Errorf("there is no heading %q", heading)
+	section, found := text, true
+	for level, title := range strings.Split(heading, "/") {
+		mark := "\n" + strings.Repeat("#", level+2) + " "
+		if _, section, found = strings.Cut(section, mark+title+"\n"); !found {
+			return "", fmt.Errorf("there is no heading %q", heading)
+		}
+		section, _, _ = strings.Cut(section, mark)
 	}
-	section, _, _ = strings.Cut(section, "\n## ")
 	var commands strings.Builder
 	for _, block := range shellBlock.FindAllStringSubmatch(section, -1) {
 		commands.WriteString(block[1])

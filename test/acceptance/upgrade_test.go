@@ -1,6 +1,8 @@
 package acceptance
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -49,4 +51,59 @@ func (c *cluster) runningVersion(t *testing.T) string {
 	mount, err := c.servers[0].client.Sys().GetMount("kraken")
 	require.NoError(t, err)
 	return mount.RunningVersion
+}
+
+// What v0.1.0 left in a mount's storage, this version reads. It lacks some fields, and may have a request_timeout that is too long by now.
+func TestStorageOfTheFirstRelease(t *testing.T) {
+	c := startCluster(t, setup{storage: inMemory + "\nraw_storage_endpoint = true\n"})
+	c.enable(t)
+	mount, err := c.servers[0].client.Sys().GetMount("kraken")
+	require.NoError(t, err)
+	text, err := os.ReadFile("../../internal/account/testdata/storage-v0.1.0.json")
+	require.NoError(t, err)
+	var fixture struct{ Entries map[string]json.RawMessage }
+	require.NoError(t, json.Unmarshal(text, &fixture))
+	key, err := c.newKey()
+	require.NoError(t, err)
+	fixture.Entries["config"], err = json.Marshal(map[string]any{
+		"api_key": key.APIKey, "api_secret": key.APISecret, "api_url": c.line.URL(), "ca_cert": c.kraken.CACertPEM(),
+		"request_timeout": 60, "cache_ttl": 0, "tier": "starter",
+	})
+	require.NoError(t, err)
+	vault := c.servers[0].client.Logical()
+	for entry, value := range fixture.Entries {
+		_, err := vault.Write("sys/raw/logical/"+mount.UUID+"/"+entry, map[string]any{"value": string(value)})
+		require.NoError(t, err)
+	}
+
+	read, err := vault.Read("kraken/config")
+	require.NoError(t, err)
+	assert.Equal(t, map[string]any{
+		"api_key": key.APIKey, "two_factor": "none", "api_url": c.line.URL(), "ca_cert": c.kraken.CACertPEM(), "tier": "starter",
+		"request_timeout": json.Number("55"), "cache_ttl": json.Number("0"), "websocket_url": "wss://ws-auth.kraken.com/v2", "disabled": false,
+	}, read.Data, "when the pair was written isn't known")
+	assert.Empty(t, read.Warnings)
+	token, err := vault.Read("kraken/ws-token")
+	require.NoError(t, err)
+	assert.Equal(t, "wss://ws-auth.kraken.com/v2", token.Data["websocket_url"])
+
+	// The others' Kraken isn't one that this mount allows. They say so, and stay until it does.
+	read, err = vault.Read("kraken/config/desk-a")
+	require.NoError(t, err)
+	assert.Equal(t, "totp", read.Data["two_factor"])
+	require.Len(t, read.Warnings, 1)
+	assert.Contains(t, read.Warnings[0], "allowed_api_urls")
+	_, err = vault.Read("kraken/ws-token/desk-a")
+	assert.ErrorContains(t, err, "Code: 400")
+	assert.ErrorContains(t, err, "vault secrets tune -options=allowed_api_urls=URL,URL kraken, and then: vault write sys/plugins/reload/backend mounts=kraken")
+
+	c.write(t, "", map[string]any{"tier": "none"})
+	c.write(t, "", map[string]any{"api_key": key.APIKey, "api_secret": key.APISecret})
+	assert.NotContains(t, c.configs["kraken/config"], "pair_written_at", "the same pair was written")
+	next, err := c.newKey()
+	require.NoError(t, err)
+	c.write(t, "", c.account(next, nil))
+	assert.Contains(t, c.configs["kraken/config"], "pair_written_at")
+	_, err = vault.Read("kraken/ws-token")
+	require.NoError(t, err)
 }
