@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
@@ -222,17 +223,19 @@ func (r *record) refuse(use Use) error {
 // clock is the wall clock in nanoseconds since 1970.
 func (k *Keeper) clock() uint64 { return uint64(max(k.now().UnixNano(), 0)) }
 
-// storeError is the answer where no nonce could be reserved, in the time that ctx gave.
+// storeError is the answer where no nonce could be reserved, in the time that ctx gave. A store at the other end of a connection counts that time by a clock of
+// its own, and may say that it is over before ctx does.
 func storeError(ctx context.Context, err error) error {
 	var notOwner *NotOwnerError
+	deadline, limited := ctx.Deadline()
 	switch {
 	case errors.As(err, &notOwner):
 		return err
-	case ctx.Err() == nil:
-		return &StoreError{Err: err}
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.Canceled):
+		return context.Cause(ctx)
+	case limited && time.Until(deadline) < LeastCallTime:
 		return &kraken.Error{Kind: kraken.KindTimeout, Detail: "the storage took all the time, so nothing was sent to Kraken", Err: err}
 	default:
-		return context.Cause(ctx)
+		return &StoreError{Err: err}
 	}
 }

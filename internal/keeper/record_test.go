@@ -118,6 +118,15 @@ func TestStoreThatTakesAllTheTime(t *testing.T) {
 			requireOutageIs(t, false, b)
 		})
 	})
+	t.Run("is one too if the store says so a moment before the time is over", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			late := errors.New("rpc error: code = DeadlineExceeded")
+			b := newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, takes: time.Second - time.Millisecond, err: late})
+			require.ErrorIs(t, requireKind(t, kraken.KindTimeout, b.read(time.Second)), late)
+			b = newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, takes: time.Second - LeastCallTime, err: late})
+			require.ErrorAs(t, b.read(time.Second), new(*StoreError), "with time left for a call it is the store's trouble")
+		})
+	})
 	t.Run("and the mount ends", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, takes: time.Hour})
