@@ -2,6 +2,7 @@ package krakensecrets
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -136,7 +137,11 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 		return nil, b.refuseConfig(ctx, req, name, err)
 	}
 	b.announceWrite(ctx, req, name, written)
-	return b.configResponse(written.Config), nil
+	response := b.configResponse(written.Config)
+	if written.Config.Disabled && slices.Contains(written.Changed, account.FieldAPISecret) {
+		response.AddWarning("The pair is stored unproved, for a disabled account asks Kraken nothing. Add verify=true when you enable the account.")
+	}
+	return response, nil
 }
 
 // refuseConfig is the answer to a write of a config that was refused, or failed.

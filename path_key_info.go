@@ -85,6 +85,9 @@ func (b *backend) readKeyInfo(ctx context.Context, req *logical.Request, data *f
 			delete(info, name)
 		}
 	}
+	if len(info) == 0 {
+		return nil, answer(&kraken.Error{Kind: kraken.KindNonsense, Detail: "what answered doesn't speak Kraken's API: its result is not the API key's data"}, req.MountPoint, accountName(data))
+	}
 	response := &logical.Response{Data: info}
 	for _, warning := range keyWarnings(info, time.Now()) {
 		response.AddWarning(warning)

@@ -27,7 +27,7 @@ type Account struct {
 	transport *transport
 	client    *kraken.Client
 	storage   logical.Storage
-	misplaced error      // a *PlaceError: the mount doesn't allow the place where it sends to
+	unusable  error      // why nothing can be asked with its config, a *PlaceError or *FieldError; nil: it can
 	uses      keeper.Use // what the config brings to a call, but for the method
 
 	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
@@ -65,7 +65,10 @@ func (as *Accounts) build(storage logical.Storage, e *entry, c *Config) (*Accoun
 		return nil, err
 	}
 	a := &Account{
-		name: e.name, all: as, keeper: k, transport: transport, storage: storage, misplaced: as.CheckPlace(c), meter: as.meter(e),
+		name: e.name, all: as, keeper: k, transport: transport, storage: storage, unusable: as.CheckPlace(c), meter: as.meter(e),
+	}
+	if isPrivateKey(c.APIKey, c.APISecret) { // as an early version may have stored it; it would be sent as a public one
+		a.unusable = &FieldError{FieldAPIKey, "is a private key", swappedRemedy}
 	}
 	a.config.Store(c.withoutSecrets())
 	a.client = &kraken.Client{
@@ -135,7 +138,7 @@ func (a *Account) refuses() error {
 	case config.Disabled:
 		return &DisabledError{Account: a.name}
 	default:
-		return a.misplaced
+		return a.unusable
 	}
 }
 

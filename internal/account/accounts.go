@@ -56,10 +56,11 @@ type Accounts struct {
 // entry is what is known of one account's name. Accounts.mu guards all of it.
 type entry struct {
 	name     string
-	users    int           // requests that hold it
-	running  *Account      // nil: not loaded, or not configured
-	meter    *meter        // the account's, whatever config it runs by
-	changing chan struct{} // closed when the write or delete under way has changed storage; nil: none is
+	users    int               // requests that hold it
+	running  *Account          // nil: not loaded, or not configured
+	meter    *meter            // the account's, whatever config it runs by
+	proving  map[*Account]bool // what proofs under way are about
+	changing chan struct{}     // closed when the write or delete under way has changed storage; nil: none is
 	// changes counts what may have changed the stored config: the beginnings and ends of writes and deletes, and invalidations. What was read
 	// from storage is worth something as long as it stays the same.
 	changes uint64
@@ -158,7 +159,7 @@ func (as *Accounts) cached(name string) (Token, bool) {
 		return Token{}, false
 	}
 	cached, due := a.cache.hit(a.cache.now(), a.config.Load().cacheTTL())
-	if cached == nil || due || a.current.Err() != nil {
+	if cached == nil || due || a.current.Err() != nil || a.refuses() != nil {
 		return Token{}, false
 	}
 	token := handOut(cached)

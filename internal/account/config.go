@@ -30,7 +30,7 @@ type Config struct {
 func (c *Config) Shown() map[string]any {
 	shown := map[string]any{}
 	for _, field := range Fields {
-		if !field.Shown() {
+		if !field.Shown() || field.hidden != nil && field.hidden(c) {
 			continue
 		}
 		if value := field.value(c); value != nil {
@@ -64,7 +64,8 @@ func (c *Config) merge(change Change, now time.Time) (*Config, error) {
 		}
 	}
 	for _, field := range Fields {
-		if field.rule == nil {
+		// What an older version stored doesn't stand in the way of other fields, disabled above all.
+		if field.rule == nil || !created && !change.carriesPair() && !change.changes(field, c, &merged) {
 			continue
 		}
 		if err := field.rule(&merged); err != nil {
@@ -81,6 +82,14 @@ func (c *Config) merge(change Change, now time.Time) (*Config, error) {
 		return &merged, nil
 	}
 	return &merged, c.checkPair(&merged, change)
+}
+
+// changes tells whether the write gives another value of a field, or of one that excludes it.
+func (change Change) changes(field *Field, stored, merged *Config) bool {
+	if field.Name == FieldTOTPSecret && stored.OTPPassword != merged.OTPPassword {
+		return true
+	}
+	return field.value(stored) != field.value(merged)
 }
 
 // set gives what is kept of a field the value given, or in a first write the default.

@@ -76,3 +76,32 @@ func TestADisabledAccountRenewsNothing(t *testing.T) {
 		require.Len(t, m.calls(), tried)
 	})
 }
+
+func TestAProofThatWasUnderWayLeavesNoTokenInADisabledAccount(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.configure("a", fields{FieldCacheTTL: "5m"})
+		m.mustRead("a")
+		m.kraken.Misbehave(krakensim.Fault{Latency: 2 * time.Second, Times: 1})
+		w := together(1, func() (Token, error) { return Token{}, m.write("a", pair(second)) })
+		time.Sleep(time.Second)
+		require.NoError(t, m.write("a", fields{FieldDisabled: true}))
+		require.NoError(t, w()[0].err)
+		require.True(t, m.stored("a").Disabled)
+		token, err := m.read("a")
+		require.Error(t, err, "handed out %q cached %v", token.Value, token.Cached)
+	})
+}
+
+// TestAProofUnderWayEndsWhenTheAccountIsDisabled: what is on its way may arrive, but it is not tried again.
+func TestAProofUnderWayEndsWhenTheAccountIsDisabled(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.configure("a")
+		m.kraken.Misbehave(krakensim.Fault{Status: 503})
+		w := together(1, func() (Token, error) { return Token{}, m.write("a", pair(second, fields{FieldRequestTimeout: 30})) })
+		time.Sleep(100 * time.Millisecond)
+		require.NoError(t, m.write("a", fields{FieldDisabled: true}))
+		m.forgetCalls()
+		w()
+		require.Empty(t, m.calls())
+	})
+}

@@ -55,6 +55,7 @@ type Field struct {
 	seconds func(*Config) *int    // where Seconds are kept
 	flag    func(*Config) *bool   // where a Bool is kept; nil: it isn't
 	shown   func(*Config) any     // instead of what is kept; nil of it: nothing
+	hidden  func(*Config) bool    // it isn't shown, though the field is; nil: it is
 	rule    func(*Config) error
 }
 
@@ -113,6 +114,7 @@ var Fields = []*Field{
 		Name: FieldAPIKey, Title: "API key", Required: true,
 		Description: "Public key of the Kraken API key pair.",
 		text:        func(c *Config) *string { return &c.APIKey },
+		hidden:      func(c *Config) bool { return isPrivateKey(c.APIKey, c.APISecret) }, // as an early version may have stored it
 		rule: func(c *Config) error {
 			switch {
 			case c.APIKey == "":

@@ -13,8 +13,6 @@ import (
 )
 
 // squat is a pair with another's public key, by somebody who doesn't know the private one.
-var squat = krakensim.Key{APIKey: first.APIKey, APISecret: otherSecret}
-
 // TestAClaimThatWasNeverProvedYields: whoever only knows a public key can't keep it out of the account of whoever has the pair.
 func TestAClaimThatWasNeverProvedYields(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
@@ -195,5 +193,33 @@ func TestAProofByALostClaimHoldsTheTurnNoLongerThanAnybodyElses(t *testing.T) {
 		require.Error(t, m.write("squatter", fields{FieldVerify: true}))
 		require.LessOrEqual(t, time.Since(began), longestProof)
 		m.kraken.Behave()
+	})
+}
+
+var squat = krakensim.Key{APIKey: first.APIKey, APISecret: otherSecret}
+
+func TestAClaimThatCantBeStoredProvesNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		require.NoError(t, m.write("squatter", pair(squat, unproved)))
+		_, _ = m.read("squatter")
+		m.storage.misbehave("put nonce/", once(fails))
+		require.Error(t, m.write("owner", pair(first)))
+		require.NoError(t, m.write("owner", pair(first)))
+	})
+}
+
+func TestACallThatWasUnderWayBeforeProvesNoLaterClaim(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		require.NoError(t, m.write("owner", pair(first)))
+		m.mustRead("owner")
+		m.kraken.Misbehave(krakensim.Fault{Latency: 5 * time.Second, Times: 1})
+		r := together(1, func() (Token, error) { return m.read("owner") })
+		time.Sleep(time.Second)
+		require.NoError(t, m.delete("owner"))
+		require.NoError(t, m.write("squatter", pair(squat, unproved)))
+		r()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.NoError(t, m.write("owner", pair(first)))
 	})
 }

@@ -19,6 +19,10 @@ const longestProof = 5 * time.Second
 func (w *write) prove(ctx context.Context) error {
 	name := w.entry.name
 	isStored := w.stored != nil && w.stored.credentials() == w.merged.credentials()
+	if !w.beginProof() {
+		return errOvertaken
+	}
+	defer w.endProof(w.fresh)
 	if !isStored {
 		if err := w.as.proofs.begin(name); err != nil {
 			return err
@@ -37,11 +41,35 @@ func (w *write) prove(ctx context.Context) error {
 	if !isStored {
 		w.as.proofs.end(name, refusedByKraken(err))
 	}
+	if context.Cause(w.fresh.current) == errReplaced {
+		w.giveUp()
+		return errOvertaken // by a write that has disabled the account
+	}
 	if err != nil {
 		return &ProofError{Err: err}
 	}
 	w.proved = true
 	return nil
+}
+
+// beginProof notes that what would run is being proved, so that whoever disables the account can end that. It is false if what was read is old.
+func (w *write) beginProof() bool {
+	w.as.mu.Lock()
+	defer w.as.mu.Unlock()
+	if w.entry.changes != w.seen {
+		return false
+	}
+	if w.entry.proving == nil {
+		w.entry.proving = map[*Account]bool{}
+	}
+	w.entry.proving[w.fresh] = true
+	return true
+}
+
+func (w *write) endProof(of *Account) {
+	w.as.mu.Lock()
+	defer w.as.mu.Unlock()
+	delete(w.entry.proving, of)
 }
 
 // refusedByKraken tells whether a proof is one that mustn't be repeated too often.
@@ -75,18 +103,7 @@ type refusedProof struct {
 func (p *proofs) begin(account string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	p.refused = slices.DeleteFunc(p.refused, func(r refusedProof) bool { return now.Sub(r.at) >= proofsMemory })
-	var own []refusedProof
-	for _, r := range p.refused {
-		if r.account == account {
-			own = append(own, r)
-		}
-	}
-	if err := tooMany(now, p.refused, p.all, proofsAll); err != nil {
-		return err
-	}
-	if err := tooMany(now, own, p.underWay[account], proofsEach); err != nil {
+	if err := p.limit(account, time.Now(), p.underWay[account], p.all); err != nil {
 		return err
 	}
 	p.underWay[account]++
@@ -95,7 +112,7 @@ func (p *proofs) begin(account string) error {
 }
 
 // tooMany is the error if so many refused proofs, the oldest first, and those under way reach a limit.
-func tooMany(now time.Time, refused []refusedProof, underWay, limit int) error {
+func tooMany(now time.Time, refused []refusedProof, underWay, limit int) *TooManyProofsError {
 	excess := len(refused) + underWay - limit
 	switch {
 	case excess < 0:
@@ -105,6 +122,43 @@ func tooMany(now time.Time, refused []refusedProof, underWay, limit int) error {
 	default:
 		return &TooManyProofsError{Wait: refused[excess].at.Add(proofsMemory).Sub(now)}
 	}
+}
+
+// allow is a *keeper.HeldError where too many pairs were refused lately for an account's own unproved one to be asked about.
+func (p *proofs) allow(account string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.limit(account, time.Now(), 0, 0); err != nil {
+		return &keeper.HeldError{Wait: time.Duration(wholeSeconds(err.Wait)) * time.Second, Cause: errTooManyRefused}
+	}
+	return nil
+}
+
+var errTooManyRefused = errors.New("too many key pairs were refused by Kraken lately, and this one was never proved")
+
+// note notes what came of a call by an account's unproved pair.
+func (p *proofs) note(account string, refused bool) {
+	if !refused {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = append(p.refused, refusedProof{account: account, at: time.Now()})
+}
+
+// limit is the error where the refused proofs of an account or of all, and those under way, reach a limit; nil if they don't. p.mu is held.
+func (p *proofs) limit(account string, now time.Time, ownUnderWay, allUnderWay int) *TooManyProofsError {
+	p.refused = slices.DeleteFunc(p.refused, func(r refusedProof) bool { return now.Sub(r.at) >= proofsMemory })
+	var own []refusedProof
+	for _, r := range p.refused {
+		if r.account == account {
+			own = append(own, r)
+		}
+	}
+	if err := tooMany(now, p.refused, allUnderWay, proofsAll); err != nil {
+		return err
+	}
+	return tooMany(now, own, ownUnderWay, proofsEach)
 }
 
 // end notes how a proof has ended.

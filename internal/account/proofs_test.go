@@ -1,6 +1,7 @@
 package account
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"testing"
@@ -364,5 +365,20 @@ func TestTheTokenOfAProofNamesTheWebSocketURLThatIsStored(t *testing.T) {
 		token := m.mustRead("")
 		require.True(t, token.Cached)
 		require.Equal(t, "wss://ws-auth.kraken.com", token.WebSocketURL)
+	})
+}
+
+// TestUnprovedPairsDontGoRoundTheLimitOfProofs: verify=false and a read would cost a refused call each.
+func TestUnprovedPairsDontGoRoundTheLimitOfProofs(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		for i := range 300 {
+			secret := make([]byte, 64)
+			copy(secret, fmt.Sprint(i))
+			key := krakensim.Key{APIKey: fmt.Sprintf("made%dup", i), APISecret: base64.StdEncoding.EncodeToString(secret)}
+			require.NoError(t, m.write("a", pair(key, unproved)))
+			_, err := m.read("a")
+			require.Error(t, err)
+		}
+		require.Len(t, m.calls(), proofsEach)
 	})
 }

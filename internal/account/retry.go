@@ -27,11 +27,17 @@ const (
 //
 // The error is that of the last attempt, except: once Kraken has said that it is unavailable, that is told rather than that a repetition timed out or
 // wasn't made. If ctx or the account ended, it is why.
-func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) error {
+func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) (err error) {
 	if !a.hold() {
 		return errReplaced
 	}
 	defer a.release()
+	if !use.Proof && !a.keeper.Proved() { // else verify=false and a read would go round the limit of proofs
+		if err := a.all.proofs.allow(a.name); err != nil {
+			return err
+		}
+		defer func() { a.all.proofs.note(a.name, refusedByKraken(err)) }()
+	}
 	pauses := backoff.ExponentialBackOff{
 		InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: pauseGrowth, RandomizationFactor: pauseJitter,
 	}

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/logical"
@@ -101,7 +102,7 @@ func (w *write) try(ctx context.Context) (err error) {
 
 // build makes what would run by merged, unless that is there already.
 func (w *write) build() (err error) {
-	if w.fresh != nil && w.fresh.runsBy(w.merged) {
+	if w.fresh != nil && w.fresh.current.Err() == nil && w.fresh.runsBy(w.merged) {
 		return nil
 	}
 	w.giveUp()
@@ -153,14 +154,21 @@ func (w *write) store(ctx context.Context) error {
 	defer cancel()
 	was, err := w.put(ctx)
 	var old *Account
+	var ended map[*Account]bool
 	w.as.endChange(w.entry, func() {
 		switch was {
 		case isStored:
 			old = w.install()
+			if w.merged.Disabled {
+				ended = maps.Clone(w.entry.proving) // a disabled account asks nothing
+			}
 		case isUnknown:
 			old, w.entry.running = w.entry.running, nil
 		}
 	})
+	for proof := range ended {
+		proof.retire(errReplaced)
+	}
 	if old != nil {
 		old.giveUp()
 		if !old.config.Load().samePlace(w.merged) {
@@ -178,7 +186,7 @@ func (w *write) store(ctx context.Context) error {
 
 // handOver gives the token of a proof to what runs, if that runs by the same credentials.
 func (w *write) handOver() {
-	if a := w.as.running(w.entry.name); w.proved && a != nil && a.goesOnBy(w.merged) {
+	if a := w.as.running(w.entry.name); w.proved && !w.merged.Disabled && a != nil && a.goesOnBy(w.merged) {
 		w.token.WebSocketURL = w.merged.WebSocketURL
 		a.minted(context.Background())
 		a.keep(w.token)
@@ -303,6 +311,14 @@ func equal(one, other *Config) bool {
 
 // unclaim deletes the record of a key that an account had, if it was never used. If that fails, a record is left that means nothing.
 func (as *Accounts) unclaim(ctx context.Context, storage logical.Storage, name, apiKey string) {
+	end, err := as.beginStoring(ctx, apiKey, name, false)
+	if err != nil {
+		return // another account is about to have it
+	}
+	defer end()
+	if again, err := holds(ctx, storage, name, apiKey); again || err != nil {
+		return // a later write has brought it back
+	}
 	k, err := as.keepers.Hold(apiKey, newKeyStore(storage, apiKey))
 	if err != nil {
 		return // the mount is being closed

@@ -200,7 +200,10 @@ func (k *Keeper) learn(w *waiter, err error) error {
 		k.nonces.wasAccepted(now)
 		k.refusals.succeeded(w.use)
 		k.record.used = true
-		k.record.accepted = k.record.accepted || !w.use.Proof // whose credentials aren't the account's yet
+		// A proof's credentials aren't the account's yet.
+		if !w.use.Proof && w.use.Account == k.record.Account && !w.began.Before(k.record.claimedAt) {
+			k.record.accepted = true
+		}
 		if k.teaches(w.use) {
 			k.upstreams.succeeded(w.use.Upstream, w.began)
 		}

@@ -294,7 +294,7 @@ func (k *Keeper) doom(w *waiter, now time.Time, calls int) error {
 		return &RememberedError{Err: r.err, Until: clock.Told(r.until, now)}
 	}
 	if t := k.upstreams.blocked(w.use, now); t != nil {
-		return &RememberedError{Err: t.err, Until: t.until}
+		return &RememberedError{Err: t.err, Until: clock.Told(t.until, now)}
 	}
 	heldUntil, _ := k.heldBy(w.use, now)
 	wait := k.waitFor(w.use, now, calls)

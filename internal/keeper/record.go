@@ -44,6 +44,8 @@ type record struct {
 	loaded bool // all this is known
 	// accepted: Record.Proved is to be stored with the next ceiling. Keeper.mu guards it.
 	accepted bool
+	// claimedAt is when it was last claimed here. Calls that began before may be of other credentials, or another account's. Keeper.mu guards it.
+	claimedAt time.Time
 	// used: Kraken has accepted a call, a proof's too, so that Record.Unaccepted isn't true any more. Keeper.mu guards it.
 	used bool
 }
@@ -111,6 +113,13 @@ func (k *Keeper) Owner(ctx context.Context) (owner Record, ok bool, err error) {
 	return owner, k.record.stored, nil
 }
 
+// Proved tells whether Kraken has accepted a call by the account that has the key, as far as that is known without a look into the store.
+func (k *Keeper) Proved() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.record.Proved || k.record.accepted
+}
+
 // Claim stores that an account has the key, and whether Kraken has accepted its credentials, with a ceiling above all nonces that were used for the key
 // until now, those of its proof above all. It writes nothing if that is what is stored.
 func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
@@ -124,16 +133,21 @@ func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
 	k.mu.Lock()
 	next, stored := k.record.Record, k.record.stored
 	next.Unaccepted = (!stored || next.Unaccepted) && !proved && !k.record.used
-	next.Account, next.Proved, k.record.accepted = account, proved, proved
+	next.Account, next.Proved = account, proved
 	if k.nonces.last >= next.Ceiling && k.nonces.last > 0 {
 		next.Ceiling = k.nonces.reserve(k.nonces.last, k.clock())
 	}
 	unchanged := stored && next == k.record.Record
 	k.mu.Unlock()
-	if unchanged {
-		return nil
+	if !unchanged {
+		if err := k.save(ctx, next); err != nil {
+			return err // whoever had the key has it still
+		}
 	}
-	return k.save(ctx, next)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.record.accepted, k.record.claimedAt = proved, time.Now()
+	return nil
 }
 
 // Unclaim deletes the record of a key that an account no longer has, if no nonce was ever used for it, or none that Kraken has accepted and none above the clock.

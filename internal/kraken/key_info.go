@@ -92,8 +92,12 @@ func (r keyInfoReader) value(depth int) (any, error) {
 		}
 		return r.text(token), nil
 	case json.Number:
-		if !exact(token.String()) {
-			return token.String(), nil
+		number := token.String()
+		if told := r.redact.text(number); told != number && number != r.redact.nonce {
+			return told, nil // a one-time code, say
+		}
+		if !exact(number) {
+			return number, nil
 		}
 	}
 	return token, nil
@@ -180,12 +184,14 @@ func (i KeyInfo) ValidUntil() (time.Time, bool) {
 	return time.Unix(min(seconds, year10000-1), 0).UTC(), told && seconds > 0 // 0: never
 }
 
-// field is the field of either name, the first if it has both.
+// field is the field of either name, the first if it has both and the first isn't null.
 func (i KeyInfo) field(snake, camel string) (value any, has bool) {
-	if value, has = i[snake]; has {
+	if value, has = i[snake]; has && value != nil {
 		return value, true
 	}
-	value, has = i[camel]
+	if other, hasOther := i[camel]; hasOther && (!has || other != nil) {
+		return other, true
+	}
 	return value, has
 }
 
@@ -212,7 +218,12 @@ func (i KeyInfo) integer(snake, camel string) (int64, bool) {
 		text = field.String()
 	}
 	integer, err := strconv.ParseInt(text, 10, 64)
-	return integer, err == nil || errors.Is(err, strconv.ErrRange)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return integer, true
+	}
+	// 1.5e9, say. What is beyond all that can be meant is left alone, for its digits would be made.
+	float, err := strconv.ParseFloat(text, 64)
+	return int64(float), err == nil && float == math.Trunc(float) && math.Abs(float) < 1<<53
 }
 
 // wellTyped reports whether the fields that the methods read are of a type that Kraken could give them. A text that isn't a number may
