@@ -85,7 +85,7 @@ const (
 	proofsMemory = time.Minute
 )
 
-// proofs limits the proofs that Kraken refuses. Those under way count as if they were refused, until it is known. Its methods may be called by any number of
+// proofs limits the proofs that Kraken refuses, and with them the calls by pairs that were never proved. Proofs under way count as if they were refused, until it is known. Its methods may be called by any number of
 // goroutines at once.
 type proofs struct {
 	mu       sync.Mutex // guards all below
@@ -138,12 +138,16 @@ var errTooManyRefused = errors.New("too many key pairs were refused by Kraken la
 
 // note notes what came of a call by an account's unproved pair.
 func (p *proofs) note(account string, refused bool) {
-	if !refused {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.refused = append(p.refused, refusedProof{account: account, at: time.Now()})
+	p.remember(account, refused)
+}
+
+// remember counts what was refused. p.mu is held.
+func (p *proofs) remember(account string, refused bool) {
+	if refused {
+		p.refused = append(p.refused, refusedProof{account, time.Now()})
+	}
 }
 
 // limit is the error where the refused proofs of an account or of all, and those under way, reach a limit; nil if they don't. p.mu is held.
@@ -169,7 +173,5 @@ func (p *proofs) end(account string, refused bool) {
 	if p.underWay[account]--; p.underWay[account] == 0 {
 		delete(p.underWay, account)
 	}
-	if refused {
-		p.refused = append(p.refused, refusedProof{account: account, at: time.Now()})
-	}
+	p.remember(account, refused)
 }
