@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// builtinKV is the KV engine inside Vault.
+const builtinKV = "kv-builtin"
+
+// readerCounts are how many readers there are at once.
+var readerCounts = []int{1, 16, 64}
+
+// cachedReads compares reads of a cached token to reads of the other plugins.
+func cachedReads(w *world) error {
+	names, err := w.cachedContenders()
+	if err != nil {
+		return err
+	}
+	for _, readers := range readerCounts {
+		var contenders []contender
+		for _, name := range names {
+			contenders = append(contenders, w.readers(name, readers, w.span(400*time.Millisecond), name+"/ws-token"))
+		}
+		samples, err := interleave(w.rounds(9), contenders...)
+		if err != nil {
+			return err
+		}
+		w.compareCached(readers, samples)
+		for _, name := range names {
+			w.plots.add(name, readers, samples[name])
+		}
+	}
+	return nil
+}
+
+// cachedContenders mounts all that answer a read without asking anybody else, each with the same answer at ws-token.
+func (w *world) cachedContenders() ([]string, error) {
+	for _, name := range []string{kraken, floor, constant, kvExternal} {
+		if err := w.mount(name, name); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.mount("kv", builtinKV); err != nil {
+		return nil, err
+	}
+	if _, err := w.newAccount(kraken, "", w.near.REST, true); err != nil {
+		return nil, err
+	}
+	token, err := w.vault.client.Logical().ReadWithContext(w.ctx, kraken+"/ws-token")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{kvExternal, builtinKV} {
+		if err := w.write(name+"/ws-token", token.Data); err != nil {
+			return nil, err
+		}
+	}
+	return []string{kraken, floor, constant, kvExternal, builtinKV}, nil
+}
+
+func (w *world) compareCached(readers int, samples map[string][]sample) {
+	throughput := func(name string) []float64 { return each(samples[name], sample.throughput) }
+	compare := func(id, other string) {
+		w.results.set(id, summarize(ratios(throughput(kraken), throughput(other))),
+			"%.0f and %.0f reads/s", median(throughput(kraken)), median(throughput(other)))
+	}
+	compare(fmt.Sprintf("floor-%d", readers), floor)
+	compare(fmt.Sprintf("constant-%d", readers), constant)
+	if readers == 16 {
+		compare("kv-external-16", kvExternal)
+		compare("kv-builtin-16", builtinKV)
+		ours, theirs := each(samples[kraken], sample.p99), each(samples[floor], sample.p99)
+		w.results.set("floor-p99", summarize(ratios(ours, theirs)), "%s and %s; of each round's p99",
+			milliseconds(median(ours)), milliseconds(median(theirs)))
+	}
+}
