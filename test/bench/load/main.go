@@ -23,6 +23,16 @@ var measures = []struct {
 	run  func(*world) error
 }{
 	{"cached", cachedReads},
+	{"minted", mintedReads},
+	{"seed", exampleProgram},
+	{"herd", herd},
+	{"writes", configWrites},
+	{"accounts", accountsInUse},
+	{"growth", growth},
+	{"cold", coldReads},
+	{"idle", idle},
+	{"start", starts},
+	{"signing", signing},
 }
 
 func main() {

@@ -3,6 +3,7 @@ package main
 // plots is what the pictures show.
 type plots struct {
 	points []point
+	times  map[string]float64 // p50 in seconds at 1 reader, by contender
 }
 
 // point is a contender's throughput and latency with so many readers.
