@@ -230,16 +230,20 @@ type piece struct {
 	due   time.Time
 }
 
+// timerError is by how much one of Go's timers may be late.
+const timerError = 2 * time.Millisecond
+
 // carry takes one direction's bytes along until it ends, and then ends the link, unless that is swallowed.
 func (l *Line) carry(k *link, from, to *net.TCPConn, flow *Flow) {
 	underWay := make(chan piece, 64)
 	l.running.Go(func() { l.receive(k, from, underWay) })
 	for p := range underWay {
 		select {
-		case <-time.After(time.Until(p.due)):
+		case <-time.After(time.Until(p.due) - timerError):
 		case <-k.ended:
 			return
 		}
+		nap(time.Until(p.due))
 		switch {
 		case k.swallowed.Load():
 		case p.err != nil:

@@ -7,6 +7,7 @@ replace github.com/krakensecrets/vault-plugin-secrets-kraken => ../../..
 require (
 	github.com/hashicorp/vault/api v1.23.0
 	github.com/krakensecrets/vault-plugin-secrets-kraken v0.0.0-00010101000000-000000000000
+	github.com/stretchr/testify v1.12.1
 	github.com/tsenart/vegeta/v12 v12.13.0
 	gonum.org/v1/plot v0.17.0
 )
@@ -103,7 +104,6 @@ require (
 	github.com/rs/dnscache v0.0.0-20230804202142-fc85eb664529 // indirect
 	github.com/ryanuber/go-glob v1.0.0 // indirect
 	github.com/sasha-s/go-deadlock v0.3.5 // indirect
-	github.com/stretchr/testify v1.12.1 // indirect
 	github.com/tink-crypto/tink-go/v2 v2.2.0 // indirect
 	go.opencensus.io v0.24.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect

@@ -71,7 +71,7 @@ func starts(w *world) error {
 		w.results.missing("no /proc to find the plugin in", "start")
 		return err
 	}
-	bare, err := w.newCaller(w.nearTLS, call)
+	bare, err := w.newCaller(w.nearTLS, w.nearTLS.REST)
 	if err != nil {
 		return err
 	}

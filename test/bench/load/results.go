@@ -2,100 +2,9 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strings"
+	"text/tabwriter"
 )
-
-// kind is how a figure is written.
-type kind int
-
-const (
-	ratio kind = iota
-	count
-	mebibytes
-	roundTrips
-)
-
-func (k kind) format(value float64) string {
-	switch k {
-	case count:
-		return fmt.Sprintf("%.0f", value)
-	case mebibytes:
-		return fmt.Sprintf("%.1f MiB", value)
-	case roundTrips:
-		return fmt.Sprintf("%.2f", value)
-	default:
-		return fmt.Sprintf("%.3f", value)
-	}
-}
-
-// target is a row of the table: what is measured, and what it must reach.
-type target struct {
-	id      string
-	about   string
-	kind    kind
-	atLeast float64 // 0: no such bound
-	atMost  float64 // 0: no such bound
-}
-
-// targets are all rows, in the table's order; those without a bound are told for comparison.
-var targets = []target{
-	{id: "floor-1", about: "cached read, throughput over the floor's, 1 reader", atLeast: 0.95},
-	{id: "floor-16", about: "the same, 16 readers", atLeast: 0.95},
-	{id: "floor-64", about: "the same, 64 readers", atLeast: 0.95},
-	{id: "constant-1", about: "cached read, throughput over the constant plugin's, 1 reader", atLeast: 1.2},
-	{id: "constant-16", about: "the same, 16 readers", atLeast: 1.2},
-	{id: "constant-64", about: "the same, 64 readers"},
-	{id: "floor-p99", about: "cached read, p99 over the floor's, 16 readers", atMost: 1.1},
-	{id: "kv-external-16", about: "cached read, throughput over an external KV engine's, 16 readers"},
-	{id: "kv-builtin-16", about: "cached read, throughput over the built-in KV engine's, 16 readers"},
-	{id: "minted", about: "minted read, 1 reader, p50 over (constant plugin + bare signed call)", atMost: 1.0},
-	{id: "minted-40", about: "minted read, 40 ms to a TLS Kraken, p50 over 40 ms", atMost: 1.05},
-	{id: "seed", about: "Kraken's example program over `curl` reading `ws-token` minted, fresh processes, 40 ms to a TLS Kraken, wall time", atLeast: 3},
-	{id: "herd-calls", about: "1,000 readers at once, cold cache: calls to Kraken", kind: count, atLeast: 1, atMost: 1},
-	{id: "herd-p99", about: "the same: p99 over the same herd's on the floor", atMost: 1.3},
-	{id: "many-p50", about: "10,000 accounts: p50 of a cached read over that with one account", atMost: 1.05},
-	{id: "many-memory", about: "10,000 accounts: plugin's resident memory, more than with one account", kind: mebibytes, atMost: 30},
-	{id: "writes", about: "10,000 config writes of different accounts, 8 at a time, `verify=false`, time over the same writes to an external KV engine", atMost: 2.2},
-	{id: "cold", about: "cold read (Kraken has closed the connection while idle) over a warm one, 40 ms to a TLS Kraken, in round trips more", kind: roundTrips, atMost: 3},
-	{id: "cold-race", about: "the same, with the close still under way to the plugin", kind: roundTrips},
-	{id: "idle-memory", about: "idle plugin's resident memory over the constant plugin's", atMost: 1.10},
-	{id: "binary", about: "stripped binary over the constant plugin's", atMost: 1.10},
-	{id: "start", about: "plugin start to first token, over (the constant plugin's first answer + one cold TLS call)", atMost: 1.2},
-	{id: "signing-time", about: "signing, time over two SHA-512 HMACs of that length", atMost: 1.5},
-	{id: "signing-allocations", about: "signing, allocations", kind: count, atMost: 4},
-	{id: "growth-cached-100", about: "growth: time per cached read with 100 keys in use at once over 1", atMost: 1.10},
-	{id: "growth-cached-10000", about: "the same, 10,000 keys", atMost: 1.10},
-	{id: "growth-minted-100", about: "growth: time per minted read with 100 keys in use at once over 1", atMost: 1.10},
-	{id: "growth-minted-10000", about: "the same, 10,000 keys", atMost: 1.10},
-}
-
-// bound is what must be reached, in words.
-func (t target) bound() string {
-	switch {
-	case t.atLeast != 0 && t.atLeast == t.atMost:
-		return t.kind.format(t.atLeast)
-	case t.atLeast != 0:
-		return "≥ " + trim(t.kind.format(t.atLeast))
-	case t.atMost != 0:
-		return "≤ " + trim(t.kind.format(t.atMost))
-	default:
-		return ""
-	}
-}
-
-// trim writes 1.200 as 1.2, and 1.000 as 1.0.
-func trim(number string) string {
-	for strings.Contains(number, ".") && strings.HasSuffix(number, "0") && !strings.HasSuffix(number, ".0") {
-		number = strings.TrimSuffix(number, "0")
-	}
-	return number
-}
-
-// met tells whether a figure is within the bounds. One that isn't a number is not.
-func (t target) met(value float64) bool {
-	return !math.IsNaN(value) && (t.atLeast == 0 || value >= t.atLeast) && (t.atMost == 0 || value <= t.atMost)
-}
 
 // result is what came of a target.
 type result struct {
@@ -129,34 +38,62 @@ func (r results) check(id string) {
 	panic("no target " + id)
 }
 
-// table is the results in Markdown, a row for each target that was tried.
-func (r results) table() string {
-	var text strings.Builder
-	text.WriteString("| measure | target | measured | rounds from – to | met | figures |\n|---|---|---|---|---|---|\n")
+// rows are the results as a table, its head first: a row for each target that was tried.
+func (r results) rows() [][]string {
+	rows := [][]string{{"measure", "target", "measured", "met", "rounds from – to (how many)", "figures (medians)"}}
 	for _, t := range targets {
 		got, tried := r[t.id]
-		if !tried {
-			continue
+		switch {
+		case !tried:
+		case got.missing != "":
+			rows = append(rows, []string{t.about, t.bound(), "not measured: " + got.missing, "", "", ""})
+		default:
+			rows = append(rows, []string{t.about, t.bound(), t.kind.format(got.median), t.verdict(got.median), got.spread(t.kind), got.of})
 		}
-		if got.missing != "" {
-			fmt.Fprintf(&text, "| %s | %s | not measured: %s | | | |\n", t.about, t.bound(), got.missing)
-			continue
+	}
+	return rows
+}
+
+// spread is empty of a single round.
+func (s summary) spread(k kind) string {
+	if s.rounds < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%s – %s (%d)", k.format(s.low), k.format(s.high), s.rounds)
+}
+
+// markdown writes a table, its head first.
+func markdown(rows [][]string) string {
+	var text strings.Builder
+	for i, row := range rows {
+		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
+		if i == 0 {
+			text.WriteString(strings.Repeat("|---", len(row)) + "|\n")
 		}
-		verdict := ""
-		if t.bound() != "" {
-			verdict = "**no**"
-			if t.met(got.median) {
-				verdict = "yes"
-			}
-		}
-		spread := ""
-		if got.rounds > 1 {
-			spread = fmt.Sprintf("%s – %s (%d)", t.kind.format(got.low), t.kind.format(got.high), got.rounds)
-		}
-		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %s |\n", t.about, t.bound(), t.kind.format(got.median), spread, verdict, got.of)
 	}
 	return text.String()
 }
 
-// milliseconds writes seconds as milliseconds.
-func milliseconds(seconds float64) string { return fmt.Sprintf("%.3g ms", seconds*1e3) }
+// aligned writes a table for a terminal.
+func aligned(rows [][]string) string {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.ReplaceAll(strings.Join(row, "\t"), "**", ""))
+	}
+	_ = table.Flush() // to memory
+	return text.String()
+}
+
+// milliseconds writes seconds as milliseconds, to three digits or so.
+func milliseconds(seconds float64) string {
+	ms := seconds * 1e3
+	switch {
+	case ms < 10:
+		return fmt.Sprintf("%.2f ms", ms)
+	case ms < 100:
+		return fmt.Sprintf("%.1f ms", ms)
+	default:
+		return fmt.Sprintf("%.0f ms", ms)
+	}
+}
