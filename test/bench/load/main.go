@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -83,7 +82,7 @@ func run(ctx context.Context) error {
 		fmt.Printf("measuring %s ... ", m.name)
 		if err := m.run(w); err != nil {
 			fmt.Println()
-			return errors.Join(fmt.Errorf("%s: %w", m.name, err), ctx.Err())
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		fmt.Printf("%.1f s\n", time.Since(began).Seconds())
 	}

@@ -17,10 +17,25 @@ func cachedReads(w *world) error {
 	if err != nil {
 		return err
 	}
+	pids := map[string][]int{} // of who has a part in an answer
+	for _, name := range names {
+		pids[name] = []int{w.vault.process.pid()}
+		if name == builtinKV {
+			continue
+		}
+		pid, found, err := pluginProcess(name)
+		if err != nil {
+			return err
+		}
+		if found {
+			pids[name] = append(pids[name], pid)
+		}
+	}
 	for _, readers := range readerCounts {
 		var contenders []contender
 		for _, name := range names {
-			contenders = append(contenders, w.readers(name, readers, w.span(400*time.Millisecond), name+"/ws-token"))
+			c := w.readers(name, readers, w.span(400*time.Millisecond), name+"/ws-token")
+			contenders = append(contenders, c.withProcessor(pids[name]))
 		}
 		samples, err := interleave(w.rounds(9), contenders...)
 		if err != nil {
@@ -73,5 +88,18 @@ func (w *world) compareCached(readers int, samples map[string][]sample) {
 		ours, theirs := each(samples[kraken], sample.p99), each(samples[floor], sample.p99)
 		w.results.set("floor-p99", summarize(ratios(ours, theirs)), "%s and %s; of each round's p99",
 			milliseconds(median(ours)), milliseconds(median(theirs)))
+		w.compareCost("floor-cost", floor, samples)
+		w.compareCost("constant-cost", constant, samples)
 	}
+}
+
+// compareCost compares what a read takes of the processor, which other programs on the machine don't change much.
+func (w *world) compareCost(id, other string, samples map[string][]sample) {
+	cost := func(name string) []float64 { return each(samples[name], sample.cost) }
+	if median(cost(other)) == 0 {
+		w.results.missing("no /proc", id)
+		return
+	}
+	w.results.set(id, summarize(ratios(cost(kraken), cost(other))), "%s and %s",
+		milliseconds(median(cost(kraken))), milliseconds(median(cost(other))))
 }

@@ -22,7 +22,7 @@ func coldReads(w *world) error {
 		time.Sleep(pause)
 		took, err := w.read(w.client, path)
 		if err == nil && w.far.Traffic().Connections == before {
-			err = errors.New("Kraken's connection wasn't closed")
+			err = errors.New("the connection to Kraken wasn't closed")
 		}
 		return took, err
 	}

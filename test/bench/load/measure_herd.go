@@ -73,5 +73,5 @@ func (w *world) atOnce(clients []*http.Client, path string) (sample, error) {
 	close(start)
 	group.Wait()
 	slices.Sort(latencies)
-	return sample{latencies, time.Since(began)}, errors.Join(errs...)
+	return sample{latencies: latencies, elapsed: time.Since(began)}, errors.Join(errs...)
 }

@@ -1,8 +1,6 @@
 package main
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // contender is one of those that are measured side by side.
 type contender struct {
@@ -25,4 +23,14 @@ func interleave(rounds int, contenders ...contender) (map[string][]sample, error
 		}
 	}
 	return samples, nil
+}
+
+// withProcessor has the contender's samples tell what processes have used of the processor.
+func (c contender) withProcessor(pids []int) contender {
+	return contender{c.name, func() (sample, error) {
+		before := processorTime(pids)
+		taken, err := c.measure()
+		taken.processor = processorTime(pids) - before
+		return taken, err
+	}}
 }

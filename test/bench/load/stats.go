@@ -10,6 +10,7 @@ import (
 type sample struct {
 	latencies []time.Duration // sorted
 	elapsed   time.Duration
+	processor time.Duration // used by Vault and the plugin; 0: not measured
 }
 
 // throughput is in requests per second.
@@ -23,6 +24,9 @@ func (s sample) quantile(q float64) float64 {
 	rank := int(math.Ceil(q*float64(len(s.latencies)))) - 1
 	return s.latencies[max(0, rank)].Seconds()
 }
+
+// cost is the processor's time for a request, in seconds.
+func (s sample) cost() float64 { return s.processor.Seconds() / float64(len(s.latencies)) }
 
 func (s sample) p50() float64 { return s.quantile(0.5) }
 func (s sample) p99() float64 { return s.quantile(0.99) }

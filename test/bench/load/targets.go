@@ -47,6 +47,8 @@ var targets = []target{
 	{id: "constant-16", about: "the same, 16 readers", atLeast: 1.2},
 	{id: "constant-64", about: "the same, 64 readers"},
 	{id: "floor-p99", about: "cached read, p99 over the floor's, 16 readers", atMost: 1.1},
+	{id: "floor-cost", about: "cached read, processor time of Vault and plugin over the floor's, 16 readers"},
+	{id: "constant-cost", about: "cached read, processor time of Vault and plugin over the constant plugin's, 16 readers"},
 	{id: "kv-external-16", about: "cached read, throughput over an external KV engine's, 16 readers"},
 	{id: "kv-builtin-16", about: "cached read, throughput over the built-in KV engine's, 16 readers"},
 	{id: "minted", about: "minted read, 1 reader, p50 over (constant plugin + bare signed call)", atMost: 1.0},

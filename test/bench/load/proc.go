@@ -30,6 +30,22 @@ func pluginProcess(name string) (pid int, found bool, err error) {
 	return 0, false, fmt.Errorf("the plugin %s doesn't run", name)
 }
 
+// processorTime is what processes have used of the processor until now, user and system. Without /proc it is 0.
+func processorTime(pids []int) (sum time.Duration) {
+	for _, pid := range pids {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, fields, _ := bytes.Cut(text, []byte(") ")) // behind the name in brackets
+		const userTime, systemTime, perSecond = 11, 12, 100
+		for i, field := range bytes.Fields(fields) {
+			if i == userTime || i == systemTime {
+				ticks, _ := strconv.Atoi(string(field)) // it is a number
+				sum += time.Duration(ticks) * time.Second / perSecond
+			}
+		}
+	}
+	return sum
+}
+
 var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
 
 // residentMemory is a process's, in MiB.
