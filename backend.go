@@ -61,8 +61,8 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 			SealWrapStorage: []string{account.ConfigStorage, account.ConfigStorage + "/"},
 		},
 		Paths: framework.PathAppend(
+			b.pathToken(), // first, for the framework looks for a request's path in this order
 			b.pathConfig(),
-			b.pathToken(),
 			b.pathKeyInfo(),
 			b.pathStatus(),
 			b.pathMetrics(),
