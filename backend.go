@@ -32,6 +32,7 @@ and, with a name behind them, for as many named accounts as you like ("config/de
 type backend struct {
 	*framework.Backend
 	accounts *account.Accounts
+	events   *eventQueue
 	refusals refusalLog
 	scrapes  singleflight.Group // of metrics
 }
@@ -60,22 +61,27 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 			SealWrapStorage: []string{account.ConfigStorage, account.ConfigStorage + "/"},
 		},
 		Paths: framework.PathAppend(
+			b.pathToken(), // first, for the framework looks for a request's path in this order
 			b.pathConfig(),
-			b.pathToken(),
 			b.pathKeyInfo(),
 			b.pathStatus(),
 			b.pathMetrics(),
 		),
 		RunningVersion: Version,
 		Invalidate:     func(_ context.Context, path string) { b.accounts.Invalidate(path) },
-		Clean:          func(context.Context) { b.accounts.Close() },
+		Clean:          func(context.Context) { b.accounts.Close(); b.events.close() },
 	}
-	if err := b.Setup(ctx, conf); err != nil {
+	system := newSystemView(conf.System)
+	setup := *conf
+	setup.System = system
+	if err := b.Setup(ctx, &setup); err != nil {
 		return nil, err
 	}
+	b.events = newEventQueue(b.Backend, b.Logger())
 	options.Logger = b.Logger()
 	options.UserAgent = "vault-plugin-secrets-kraken/" + Version
 	options.Minted = b.announceMint
+	options.Passive = system.passive
 	options.Allowed, options.BadAllowed = allowed, badAllowed
 	if badAllowed != nil {
 		b.Logger().Error("the mount's option is wrong, so Kraken is asked nothing", "error", badAllowed)

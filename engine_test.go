@@ -50,6 +50,7 @@ type engine struct {
 	t       testing.TB
 	storage *troubledStorage
 	backend *backend
+	system  *cluster
 	events  *eventLog
 	log     *bytes.Buffer // what the engine logs, from Info on
 	sim     *krakensim.Exchange
@@ -86,7 +87,7 @@ func newServedEngine(t testing.TB, options krakensim.Options) (*engine, *krakens
 func startEngine(t testing.TB, sim *krakensim.Exchange, url string, options account.Options) *engine {
 	t.Helper()
 	e := &engine{
-		t: t, storage: &troubledStorage{Storage: &logical.InmemStorage{}}, events: &eventLog{}, log: new(bytes.Buffer), sim: sim, url: url, options: options,
+		t: t, storage: &troubledStorage{Storage: &logical.InmemStorage{}}, system: &cluster{StaticSystemView: logical.TestSystemView()}, events: &eventLog{}, log: new(bytes.Buffer), sim: sim, url: url, options: options,
 		allowed: "https://api.kraken.com,http://localhost:*,http://127.0.0.1:*,https://localhost:*,https://127.0.0.1:*,https://elsewhere.example,https://hangs.example",
 	}
 	e.start()
@@ -99,6 +100,7 @@ func (e *engine) start() {
 	conf := logical.TestBackendConfig()
 	conf.Logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: e.log})
 	conf.StorageView = e.storage
+	conf.System = e.system
 	conf.EventsSender = e.events
 	conf.Config = map[string]string{account.OptionAllowedURLs: e.allowed}
 	b, err := newBackend(context.Background(), conf, e.options)
@@ -300,6 +302,7 @@ type troubledStorage struct {
 	logical.Storage
 	gets, puts       atomic.Int64
 	failing, hanging atomic.Value // of string; "" or nothing: no key
+	readOnly         atomic.Bool  // as on a node that isn't the active one
 }
 
 func isOf(prefix *atomic.Value, key string) bool {
@@ -323,6 +326,9 @@ func (s *troubledStorage) Get(ctx context.Context, key string) (*logical.Storage
 }
 
 func (s *troubledStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
+	if s.readOnly.Load() {
+		return logical.ErrReadOnly
+	}
 	s.puts.Add(1)
 	if err := s.hang(ctx, entry.Key); err != nil {
 		return err
@@ -358,6 +364,12 @@ func (l *eventLog) SendEvent(ctx context.Context, eventType logical.EventType, e
 	}
 	l.events = append(l.events, text)
 	return nil
+}
+
+// takeEvents is what the bus was sent since it was last asked for.
+func (e *engine) takeEvents() []string {
+	e.backend.events.work.Wait()
+	return e.events.take()
 }
 
 func (l *eventLog) take() []string {

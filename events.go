@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/account"
 )
@@ -24,16 +23,42 @@ const (
 	eventConfigDelete  = "kraken/config-delete"  // a config was deleted
 )
 
-// eventTimeout bounds the wait for an event bus that doesn't take an event.
-const eventTimeout = time.Second
+// event is something that Vault's event bus is told of.
+type event struct {
+	eventType             string
+	base                  string // of the path that it is about
+	account               string
+	operation             string
+	outcome               string
+	entityID, displayName string // who asked for it, if it is about a config
+}
+
+// metadata are the event's names and values in turn.
+func (e event) metadata() []string {
+	path := account.Path(e.base, e.account)
+	pairs := []string{
+		logical.EventMetadataPath, path,
+		logical.EventMetadataDataPath, path,
+		logical.EventMetadataOperation, e.operation,
+		"account", e.account,
+		"outcome", e.outcome,
+	}
+	if e.base == pathConfigBase {
+		pairs = append(pairs, "entity_id", e.entityID, "display_name", e.displayName)
+	}
+	if e.base == pathConfigBase && e.eventType != eventConfigRefuse {
+		pairs = append(pairs, logical.EventMetadataModified, "true")
+	}
+	return pairs
+}
 
 // announceMint tells of a token that was asked for, and of what came of it.
-func (b *backend) announceMint(ctx context.Context, name string, err error) {
-	b.sendEvent(ctx, eventTokenMint, pathTokenBase, name, "mint", outcomeOf(err))
+func (b *backend) announceMint(name string, err error) {
+	b.events.add(event{eventType: eventTokenMint, base: pathTokenBase, account: name, operation: "mint", outcome: outcomeOf(err)})
 }
 
 // announceWrite tells of a config that was written, if anything has changed.
-func (b *backend) announceWrite(ctx context.Context, req *logical.Request, name string, written account.Written) {
+func (b *backend) announceWrite(req *logical.Request, name string, written account.Written) {
 	if len(written.Changed) == 0 {
 		return
 	}
@@ -45,13 +70,13 @@ func (b *backend) announceWrite(ctx context.Context, req *logical.Request, name 
 		}
 	}
 	b.Logger().Info(message, append(caller(req, name), "changed", strings.Join(written.Changed, " "), "proved", written.Proved)...)
-	b.sendEvent(ctx, eventType, pathConfigBase, name, "write", outcomeOf(nil), requester(req)...)
+	b.announceConfig(eventType, req, name, "write", nil)
 }
 
 // announceDelete tells of a config that was deleted.
-func (b *backend) announceDelete(ctx context.Context, req *logical.Request, name string) {
+func (b *backend) announceDelete(req *logical.Request, name string) {
 	b.Logger().Info("a config was deleted", caller(req, name)...)
-	b.sendEvent(ctx, eventConfigDelete, pathConfigBase, name, "delete", outcomeOf(nil), requester(req)...)
+	b.announceConfig(eventConfigDelete, req, name, "delete", nil)
 }
 
 // announceRefusal tells of a write of a config that was refused, or failed, and how that was answered.
@@ -66,17 +91,20 @@ func (b *backend) announceRefusal(ctx context.Context, req *logical.Request, nam
 		}
 		b.Logger().Warn("a write of a config was refused", told...)
 	}
-	b.sendEvent(ctx, eventConfigRefuse, pathConfigBase, name, "write", outcomeOf(err), requester(req)...)
+	b.announceConfig(eventConfigRefuse, req, name, "write", err)
+}
+
+// announceConfig sends an event about a config.
+func (b *backend) announceConfig(eventType string, req *logical.Request, name, operation string, err error) {
+	b.events.add(event{
+		eventType: eventType, base: pathConfigBase, account: name, operation: operation, outcome: outcomeOf(err),
+		entityID: req.EntityID, displayName: req.DisplayName,
+	})
 }
 
 // caller is what a log line tells of a request: the account, and who asked.
 func caller(req *logical.Request, name string) []any {
 	return []any{"account", name, "entity_id", req.EntityID, "display_name", req.DisplayName}
-}
-
-// requester is what an event tells of who asked.
-func requester(req *logical.Request) []string {
-	return []string{"entity_id", req.EntityID, "display_name", req.DisplayName}
 }
 
 // outcomeOf is what an event tells of what came of something.
@@ -85,28 +113,6 @@ func outcomeOf(err error) string {
 		return "success"
 	}
 	return account.KindName(err)
-}
-
-// sendEvent sends an event about an account. A server without events is no trouble, and neither is one that fails to take it: what the event
-// tells of has happened all the same.
-func (b *backend) sendEvent(ctx context.Context, eventType, base, name, operation, outcome string, more ...string) {
-	path := account.Path(base, name)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventTimeout)
-	defer cancel()
-	metadata := append([]string{
-		logical.EventMetadataPath, path,
-		logical.EventMetadataDataPath, path,
-		logical.EventMetadataOperation, operation,
-		"account", name,
-		"outcome", outcome,
-	}, more...)
-	if base == pathConfigBase && eventType != eventConfigRefuse {
-		metadata = append(metadata, logical.EventMetadataModified, "true")
-	}
-	sendErr := logical.SendEvent(ctx, b.Backend, eventType, metadata...)
-	if sendErr != nil && !errors.Is(sendErr, framework.ErrNoEvents) { // ErrNoEvents would be told at every read
-		b.Logger().Trace("an event was not sent", "event_type", eventType, "path", path, "error", sendErr)
-	}
 }
 
 const (

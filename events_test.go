@@ -19,7 +19,7 @@ func TestTokenEventsHoldNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(t)
 		e.configure("desk-a", nil)
-		e.events.take()
+		e.takeEvents()
 		e.mustRead("ws-token/desk-a")
 		e.sim.Misbehave(says("EAPI:Invalid key"))
 		for range 3 {
@@ -29,7 +29,7 @@ func TestTokenEventsHoldNoToken(t *testing.T) {
 		assert.Equal(t, []string{
 			"kraken/token-mint ws-token/desk-a account=desk-a outcome=success",
 			"kraken/token-mint ws-token/desk-a account=desk-a outcome=invalid_key",
-		}, e.events.take(), "what Kraken wasn't asked for is no event of its own")
+		}, e.takeEvents(), "what Kraken wasn't asked for is no event of its own")
 	})
 }
 
@@ -92,11 +92,11 @@ func TestEachChangeOfAConfigIsALineAndAnEvent(t *testing.T) {
 			},
 			{"deleted again", func() error { return e.delete("config/desk-a") }, "", ""},
 		} {
-			e.events.take()
+			e.takeEvents()
 			e.log.Reset()
 			_ = step.do()
 			var events []string
-			for _, event := range e.events.take() {
+			for _, event := range e.takeEvents() {
 				if !strings.HasPrefix(event, eventTokenMint) {
 					events = append(events, event)
 				}
@@ -143,9 +143,9 @@ func TestALoopOfBadWritesIsCounted(t *testing.T) {
 func TestARefusedWriteIsNoFailedRead(t *testing.T) {
 	e := newEngine(t)
 	e.configure("", nil)
-	e.events.take()
+	e.takeEvents()
 	require.Error(t, e.writeOnly("config", e.pair(map[string]any{account.FieldAPISecret: otherSecret})))
-	for _, event := range e.events.take() {
+	for _, event := range e.takeEvents() {
 		assert.NotContains(t, event, eventTokenMint)
 	}
 	assert.Empty(t, e.mustRead("status")[fieldFailures])
@@ -197,7 +197,7 @@ func TestAHerdThatHangsIsAFewLines(t *testing.T) {
 		e := newEngine(t)
 		e.configure("", map[string]any{account.FieldRequestTimeout: 2})
 		e.log.Reset()
-		e.events.take()
+		e.takeEvents()
 		e.sim.Misbehave(krakensim.Fault{Hang: true})
 		began := time.Now()
 		var group sync.WaitGroup

@@ -42,7 +42,7 @@ func flooded(t *testing.T, keys []krakensim.Key, times int, do func(e *engine, i
 				require.Zero(t, time.Since(came), "another's reads don't wait")
 			}
 			if i%10 == 0 {
-				e.events.take()
+				e.takeEvents()
 				e.sim.ForgetCalls()
 			}
 		}

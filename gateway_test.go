@@ -68,7 +68,7 @@ func TestAGatewayThatQuotesWhatItWasSent(t *testing.T) {
 				require.Error(t, err)
 				told = append(told, err)
 			}
-			told = append(told, e.mustRead("status"), e.mustRead("metrics"), e.events.take(), e.log.String())
+			told = append(told, e.mustRead("status"), e.mustRead("metrics"), e.takeEvents(), e.log.String())
 			require.NotEmpty(t, quotes)
 			require.Contains(t, fmt.Sprint(told...), "EGeneral:Invalid")
 			text := fmt.Sprint(told...)

@@ -215,7 +215,7 @@ func (e *engine) reset() {
 		e.configure(name, map[string]any{account.FieldAPIKey: key.APIKey, account.FieldAPISecret: key.APISecret, account.FieldVerify: false})
 	}
 	e.sim.ForgetCalls()
-	e.events.take()
+	e.takeEvents()
 }
 
 // requireRuns checks that what a hostile write has left can be read and used.

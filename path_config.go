@@ -136,7 +136,7 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	if err != nil {
 		return nil, b.refuseConfig(ctx, req, name, err)
 	}
-	b.announceWrite(ctx, req, name, written)
+	b.announceWrite(req, name, written)
 	response := b.configResponse(written.Config)
 	if written.Config.Disabled && slices.Contains(written.Changed, account.FieldAPISecret) {
 		response.AddWarning("The pair is stored unproved, for a disabled account asks Kraken nothing. Add verify=true when you enable the account.")
@@ -158,7 +158,7 @@ func (b *backend) deleteConfig(ctx context.Context, req *logical.Request, data *
 		return nil, answer(err, req.MountPoint, name)
 	}
 	if existed {
-		b.announceDelete(ctx, req, name)
+		b.announceDelete(req, name)
 	}
 	return nil, nil
 }

@@ -74,7 +74,7 @@ func TestNamesDifferInCase(t *testing.T) {
 // TestOpenAPI: client generators name their functions after the operation IDs, so they are unique and stay.
 func TestOpenAPI(t *testing.T) {
 	e := newEngine(t)
-	e.backend.System().(*logical.StaticSystemView).PluginEnvironment = &logical.PluginEnvironment{VaultVersion: "test"}
+	e.system.PluginEnvironment = &logical.PluginEnvironment{VaultVersion: "test"}
 	response, err := e.backend.HandleRequest(t.Context(), &logical.Request{Operation: logical.HelpOperation, Storage: e.storage})
 	require.NoError(t, err)
 	document := response.Data["openapi"].(*framework.OASDocument)

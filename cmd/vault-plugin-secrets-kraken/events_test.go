@@ -38,6 +38,9 @@ func TestEventsCrossTheBoundary(t *testing.T) {
 	require.NoError(t, err)
 	_, err = handle(t, backend, storage, logical.DeleteOperation, "config/desk-a", nil)
 	require.NoError(t, err)
+	backend.Cleanup(t.Context()) // sends what nobody has waited for
+	bus.mu.Lock()
+	defer bus.mu.Unlock()
 	assert.Equal(t, []string{
 		`kraken/config-write {"account":"desk-a","data_path":"config/desk-a","display_name":"userpass-alice","entity_id":"alice-id","modified":"true","operation":"write","outcome":"success","path":"config/desk-a"}`,
 		`kraken/token-mint {"account":"desk-a","data_path":"ws-token/desk-a","operation":"mint","outcome":"success","path":"ws-token/desk-a"}`,

@@ -82,7 +82,7 @@ func (as *Accounts) build(storage logical.Storage, e *entry, c *Config) (*Accoun
 	}
 	a.current, a.retire = context.WithCancelCause(as.lifetime)
 	a.wire, a.cut = context.WithCancel(as.lifetime)
-	a.uses = keeper.Use{Account: e.name, Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, While: a.current, Wire: a.wire}
+	a.uses = keeper.Use{Account: e.name, Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, Allowed: as.allowed, While: a.current, Wire: a.wire}
 	a.users.Store(1)
 	a.cache.now, a.cache.launch, a.cache.mint = time.Now, as.launch, func() (Token, error) {
 		ctx, cancel := context.WithTimeout(a.current, a.config.Load().timeout())
@@ -178,27 +178,27 @@ func (a *Account) mint(ctx context.Context) (Token, error) {
 	token, err := a.askToken(ctx, a.use(methodToken))
 	switch {
 	case err == nil:
-		a.minted(ctx)
-	case a.current.Err() != nil, errors.Is(ctx.Err(), context.Canceled), errors.Is(err, ErrClosed):
-		// The reader went away, or the account or the mount did. That is no failure.
+		a.minted()
+	case a.current.Err() != nil, isAnsweredElsewhere(ctx, err):
+		// That is no failure.
 	default:
-		a.failed(ctx, err)
+		a.failed(err)
 	}
 	return token, err
 }
 
-func (a *Account) minted(ctx context.Context) {
+func (a *Account) minted() {
 	a.meter.minted()
-	a.all.options.Minted(ctx, a.name, nil)
+	a.all.options.Minted(a.name, nil)
 }
 
 // failed tells of a token that couldn't be had. Of those that weren't asked for, no event tells: what they were kept from asking for has had its own.
-func (a *Account) failed(ctx context.Context, err error) {
+func (a *Account) failed(err error) {
 	if times, log := a.meter.failed(err); log {
 		a.all.options.Logger.Warn("no token could be had", "account", a.name, "kind", KindName(err), "times", times, "error", err)
 	}
 	if !keeper.NotAsked(err) {
-		a.all.options.Minted(ctx, a.name, err)
+		a.all.options.Minted(a.name, err)
 	}
 }
 

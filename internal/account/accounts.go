@@ -21,8 +21,10 @@ import (
 type Options struct {
 	Logger    hclog.Logger // none
 	UserAgent string       // "vault-plugin-secrets-kraken"
-	// Minted is called with each token that was asked for, and what came of it. It may block its reader, but nobody else. Default: nothing.
-	Minted func(ctx context.Context, account string, err error)
+	// Minted is called with each token that was asked for, and what came of it. It must not block. Default: nothing.
+	Minted func(account string, err error)
+	// Passive tells whether another node of the cluster asks Kraken, so that this one must not. It must not block for long. Default: never.
+	Passive func() bool
 	// Transport makes what carries requests to servers whose certificates verify by the roots (nil: the system's). Default: kraken.NewTransport.
 	Transport func(roots *x509.CertPool) http.RoundTripper
 	// Clock is the clock of the nonces. Default: time.Now.
@@ -39,8 +41,9 @@ type Accounts struct {
 	transports *transports
 	keepers    *keeper.Keepers
 	proofs     proofs
-	calls      histogram // how long calls to Kraken took
-	waits      histogram // how long they had waited for their turn
+	calls      histogram    // how long calls to Kraken took
+	waits      histogram    // how long they had waited for their turn
+	allowed    func() error // for the keepers: logical.ErrReadOnly while another node of the cluster asks Kraken
 
 	// lifetime ends with Close, and with it all that runs.
 	lifetime context.Context
@@ -75,7 +78,10 @@ func New(options Options) *Accounts {
 		options.UserAgent = "vault-plugin-secrets-kraken"
 	}
 	if options.Minted == nil {
-		options.Minted = func(context.Context, string, error) {}
+		options.Minted = func(string, error) {}
+	}
+	if options.Passive == nil {
+		options.Passive = func() bool { return false }
 	}
 	if options.Transport == nil {
 		options.Transport = func(roots *x509.CertPool) http.RoundTripper { return kraken.NewTransport(roots) }
@@ -93,6 +99,12 @@ func New(options Options) *Accounts {
 		proofs:     proofs{underWay: map[string]int{}},
 		entries:    map[string]*entry{},
 		storing:    map[string]*newOwner{},
+	}
+	as.allowed = func() error {
+		if as.options.Passive() {
+			return logical.ErrReadOnly // Vault has the active node answer
+		}
+		return nil
 	}
 	as.lifetime, as.end = context.WithCancelCause(context.Background())
 	return as

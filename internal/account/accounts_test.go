@@ -56,8 +56,8 @@ func TestZeroOptionsDo(t *testing.T) {
 	a := as.running("")
 	require.Equal(t, "vault-plugin-secrets-kraken", a.client.UserAgent)
 	require.IsType(t, &kraken.Transport{}, a.transport.RoundTripper)
-	a.minted(t.Context())
-	a.failed(t.Context(), errDisk)
+	a.minted()
+	a.failed(errDisk)
 }
 
 func TestAnAccountIsLoadedByItsFirstRead(t *testing.T) {

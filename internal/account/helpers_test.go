@@ -86,7 +86,7 @@ func newMount(t *testing.T) *mount {
 func (m *mount) start(clock func() time.Time) {
 	m.Accounts = New(Options{
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: m.log}),
-		Minted: func(_ context.Context, account string, err error) {
+		Minted: func(account string, err error) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.told = append(m.told, fmt.Sprintf("%q %v", account, err))

@@ -93,12 +93,12 @@ func (m *meter) answered(token Token) {
 	}
 }
 
-// read counts a read that is over. It counts none whose reader has gone, or the mount.
+// read counts a read that is over.
 func (m *meter) read(ctx context.Context, token Token, err error) {
 	switch {
 	case err == nil:
 		m.answered(token)
-	case errors.Is(ctx.Err(), context.Canceled), errors.Is(err, ErrClosed):
+	case isAnsweredElsewhere(ctx, err):
 	default:
 		m.count(&m.stats.FailedReads, KindName(err))
 	}
@@ -106,9 +106,14 @@ func (m *meter) read(ctx context.Context, token Token, err error) {
 
 // refused counts a write that was refused, if err says so.
 func (m *meter) refused(ctx context.Context, err error) {
-	if err != nil && !errors.Is(ctx.Err(), context.Canceled) && !errors.Is(err, ErrClosed) && !errors.Is(err, logical.ErrReadOnly) {
+	if err != nil && !isAnsweredElsewhere(ctx, err) {
 		m.count(&m.stats.RefusedWrites, KindName(err))
 	}
+}
+
+// isAnsweredElsewhere tells whether nobody gets err for an answer: the caller has gone, or the mount, or another node of the cluster answers instead.
+func isAnsweredElsewhere(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, ErrClosed) || errors.Is(err, logical.ErrReadOnly)
 }
 
 // Refused counts a write that was refused before it came to Write, if the account runs.

@@ -188,7 +188,7 @@ func (w *write) store(ctx context.Context) error {
 func (w *write) handOver() {
 	if a := w.as.running(w.entry.name); w.proved && !w.merged.Disabled && a != nil && a.goesOnBy(w.merged) {
 		w.token.WebSocketURL = w.merged.WebSocketURL
-		a.minted(context.Background())
+		a.minted()
 		a.keep(w.token)
 	}
 }

@@ -38,6 +38,9 @@ type Use struct {
 	Longest time.Duration
 	// Codes is how often the one-time code changes that goes with the call; 0: there is none.
 	Codes time.Duration
+	// Allowed is asked before each nonce that is taken. Its error is the answer instead: nothing is reserved, and nothing is sent. It must not block for long.
+	// nil: the call is allowed.
+	Allowed func() error
 	// While ends what the call is made for: no call begins once it is done, and its cause is the answer. nil: nothing does. Who waits is woken by the end
 	// of its own context, not by this.
 	While context.Context
@@ -146,6 +149,12 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 func (k *Keeper) ask(w *waiter, call Call) (err error) {
 	wire, cancel := w.wire()
 	defer cancel()
+	if w.use.Allowed != nil {
+		if err := w.use.Allowed(); err != nil {
+			k.Reload() // whoever may call instead uses nonces of its own
+			return err
+		}
+	}
 	nonce, err := k.nextNonce(wire, w.use)
 	if err != nil {
 		return storeError(wire, err)
