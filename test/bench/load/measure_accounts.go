@@ -21,7 +21,7 @@ func configWrites(w *world) error {
 	if err := w.mount(kraken, manyAccounts); err != nil {
 		return err
 	}
-	count, batch := w.size(10_000, 200), w.size(500, 100)
+	count, batch := w.size(10_000, 200), w.size(250, 100)
 	var ours, theirs []string
 	var bodies [][]byte
 	w.many = make([]account, count)
@@ -91,8 +91,8 @@ func accountsInUse(w *world) error {
 	if err := w.readAllOnce(); err != nil {
 		return err
 	}
-	until := w.span(400 * time.Millisecond)
-	samples, err := interleave(w.rounds(13),
+	until := w.span(200 * time.Millisecond)
+	samples, err := interleave(w.rounds(25),
 		w.readers(manyAccounts, 1, until, w.tokenPaths(len(w.many))...),
 		w.readers(oneAccount, 1, until, one.path(oneAccount, "ws-token")))
 	if err != nil {
@@ -119,7 +119,7 @@ func growth(w *world) error {
 	if err := w.readAllOnce(); err != nil {
 		return err
 	}
-	until := w.span(400 * time.Millisecond)
+	until := w.span(200 * time.Millisecond)
 	counts := []int{1, 100, 10_000}
 	var contenders []contender
 	for _, count := range counts {
@@ -128,7 +128,7 @@ func growth(w *world) error {
 			w.readers(fmt.Sprintf("cached-%d", count), 1, until, w.tokenPaths(count)...),
 			contender{fmt.Sprintf("minted-%d", count), func() (sample, error) { return attack(w.ctx, w.client, 1, mints, until) }})
 	}
-	samples, err := interleave(w.rounds(11), contenders...)
+	samples, err := interleave(w.rounds(21), contenders...)
 	if err != nil {
 		return err
 	}

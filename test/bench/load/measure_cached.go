@@ -34,10 +34,10 @@ func cachedReads(w *world) error {
 	for _, readers := range readerCounts {
 		var contenders []contender
 		for _, name := range names {
-			c := w.readers(name, readers, w.span(400*time.Millisecond), name+"/ws-token")
+			c := w.readers(name, readers, w.span(200*time.Millisecond), name+"/ws-token")
 			contenders = append(contenders, c.withProcessor(pids[name]))
 		}
-		samples, err := interleave(w.rounds(9), contenders...)
+		samples, err := interleave(w.rounds(19), contenders...)
 		if err != nil {
 			return err
 		}

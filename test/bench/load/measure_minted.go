@@ -39,8 +39,8 @@ func mintedReads(w *world) error {
 		return err
 	}
 	defer far.close()
-	until := w.span(300 * time.Millisecond)
-	few := limit{requests: uint64(w.size(8, 2))}
+	until := w.span(150 * time.Millisecond)
+	few := limit{requests: uint64(w.size(5, 2))}
 	contenders := []contender{
 		{bareCall, func() (sample, error) { return bare.repeat(until) }},
 		{bareFar, func() (sample, error) { return far.repeat(few) }},
@@ -52,7 +52,7 @@ func mintedReads(w *world) error {
 			contenders = append(contenders, w.readers(name, 1, until, name+"/ws-token"))
 		}
 	}
-	samples, err := interleave(w.rounds(13), contenders...)
+	samples, err := interleave(w.rounds(25), contenders...)
 	if err != nil {
 		return err
 	}

@@ -58,11 +58,11 @@ func TestEachContenderIsMeasuredInEachRoundAndFirstInTurn(t *testing.T) {
 }
 
 func TestATimesPartsAreDifferences(t *testing.T) {
-	p := plots{times: map[string]float64{builtinKV: 1, floor: 3, kraken: 2.5, minted: 4, mintedFar: 44}}
+	p := plots{times: map[string]float64{builtinKV: 1, floor: 3, kraken: 2.5, bareCall: 0.5, minted: 4, bareFar: 40, mintedFar: 44}}
 	assert.Equal(t, []spent{
 		{"cached read", [4]float64{1, 2, 0, 0}},
-		{"minted read, Kraken beside it", [4]float64{1, 2, 0, 1.5}},
-		{"minted read, Kraken 40 ms away", [4]float64{1, 2, 0, 41.5}},
+		{"minted read, Kraken beside it", [4]float64{1, 2, 0.5, 0.5}},
+		{"minted read, Kraken 40 ms away", [4]float64{1, 2, 1, 40}},
 	}, p.spent())
 }
 
