@@ -110,17 +110,13 @@ func (c *http2Conn) cut() { _ = c.NetConn().Close() }
 // RoundTrip is what http.Transport calls with a request for which it has found or made this connection.
 func (c *http2Conn) RoundTrip(request *http.Request) (*http.Response, error) {
 	if c.take() {
-		return c.send(request)
+		httptrace.ContextClientTrace(request.Context()).GotConn(httptrace.GotConnInfo{Conn: c})
+		return c.client.RoundTrip(request)
 	}
 	if !c.taken.Load() && time.Since(c.made) < shareable {
 		return nil, errors.New("the server makes HTTP/2 connections and takes no request") // nor would it over the next one
 	}
 	return nil, elsewhere{}
-}
-
-func (c *http2Conn) send(request *http.Request) (*http.Response, error) {
-	httptrace.ContextClientTrace(request.Context()).GotConn(httptrace.GotConnInfo{Conn: c})
-	return c.client.RoundTrip(request)
 }
 
 // Read reads from the server.
