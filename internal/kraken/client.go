@@ -108,16 +108,15 @@ func (c *Client) call(ctx context.Context, method string, nonce uint64) (answer,
 // newRequest makes the signed request, and what takes its secrets out of what is told of its answer.
 func (c *Client) newRequest(ctx context.Context, path string, nonce uint64, at time.Time) (*http.Request, *redactor, error) {
 	nonceText := strconv.FormatUint(nonce, 10)
-	values := url.Values{"nonce": {nonceText}}
+	body := append([]byte("nonce="), nonceText...)
 	var otp string
 	if c.SecondFactor != nil {
 		var err error
 		if otp, err = c.SecondFactor(at); err != nil {
 			return nil, nil, &Error{Kind: KindInvalidSignature, Detail: "no code could be made from the second factor's seed", Err: err}
 		}
-		values.Set("otp", otp)
+		body = append(append(body, "&otp="...), url.QueryEscape(otp)...)
 	}
-	body := []byte(values.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.BaseURL+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, &Error{Kind: KindUnavailable, Detail: "the server's URL is not one that a request can be sent to", Err: err}
