@@ -119,6 +119,12 @@ func (c *http2Conn) RoundTrip(request *http.Request) (*http.Response, error) {
 	return nil, elsewhere{}
 }
 
+// hungUp tells whether a request has failed because the server closes the connection.
+func (c *http2Conn) hungUp(err error) bool {
+	state := c.client.State()
+	return (state.Closed || state.Closing) && !errors.As(err, new(http2.StreamError))
+}
+
 // Read reads from the server.
 func (c *http2Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)

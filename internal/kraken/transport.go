@@ -93,6 +93,7 @@ func (t *Transport) try(request *http.Request) (response *http.Response, unsent 
 	trace := &httptrace.ClientTrace{WroteHeaders: a.wroteHeaders}
 	if c := t.take(request.URL); c != nil {
 		a.uses(c)
+		a.kept.Store(true)
 		response, err = c.client.RoundTrip(a.traced(request, trace))
 	} else {
 		trace.GetConn, trace.GotConn, trace.TLSHandshakeStart, trace.GotFirstResponseByte = a.getConn, a.gotConn, a.tlsHandshakeStart, a.gotFirstResponseByte
@@ -115,6 +116,7 @@ type attempt struct {
 	carrier    *http2Conn   // nil: HTTP/1.1, or none yet
 	handshakes atomic.Int32 // begun, where it takes another connection
 	connected  atomic.Bool  // a connection was had
+	kept       atomic.Bool  // it had been there before, and nothing of an answer has come over it
 	written    atomic.Bool  // the header was sent, at least in part
 	patience   timer        // runs out over a connection where nothing comes
 	isOver     atomic.Bool
@@ -139,6 +141,7 @@ func (a *attempt) gotConn(got httptrace.GotConnInfo) {
 		return
 	}
 	a.connected.Store(true)
+	a.kept.Store(got.Reused)
 	if got.Reused {
 		a.patience.set(time.AfterFunc(timeLeft(a.ctx)/2, a.lost))
 	}
@@ -150,6 +153,7 @@ func (a *attempt) wroteHeaders()      { a.written.Store(true) }
 func (a *attempt) gotFirstResponseByte() {
 	if a.carrier == nil {
 		a.patience.set(nil)
+		a.kept.Store(false)
 	}
 }
 
@@ -181,8 +185,16 @@ func (a *attempt) cause(request *http.Request, err error) error {
 	if !a.connected.Load() {
 		return unsentError{a.transport.blameProxy(request, int(a.handshakes.Load()), err)}
 	}
+	if a.kept.Load() && a.ctx.Err() == nil && (a.carrier == nil || a.carrier.hungUp(err)) {
+		return hungUpError{err}
+	}
 	return err
 }
+
+// hungUpError is the error of a request over a connection that had been kept, and that the server closed without an answer.
+type hungUpError struct{ error }
+
+func (h hungUpError) Unwrap() error { return h.error }
 
 // finish ends the attempt, also if it has ended before.
 func (a *attempt) finish() {
