@@ -23,7 +23,7 @@ const (
 // ask makes a call, by way of the key's keeper, and makes it again while Kraken is unavailable, until ctx's deadline. All other
 // failures are returned as they come: repeating them wouldn't help, or would do harm. An answer that wasn't asked for isn't asked for again.
 //
-// There is no pause after a first failure that is a connection's that had been kept and was closed (HungUp): the nonce is another one, whatever became of the last.
+// The second attempt is made without a pause where the first went over a kept connection that was closed (HungUp): over another one it may do at once.
 // Where an answer asks for a pause (RetryAfter), the pause is at least as long. A pause that wouldn't leave time for an attempt isn't begun.
 //
 // The error is that of the last attempt, except: once Kraken has said that it is unavailable, that is told rather than that a repetition timed out or
@@ -74,7 +74,7 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) (er
 			return err
 		}
 		pause := failed.RetryAfter
-		if !failed.HungUp || unavailable != nil { // else another connection may do at once
+		if !failed.HungUp || unavailable != nil {
 			pause = max(pauses.NextBackOff(), pause)
 		}
 		unavailable = err
