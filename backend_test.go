@@ -353,3 +353,15 @@ func BenchmarkCachedRead(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkMintedRead is the same without a cache, over loopback to a Kraken that speaks HTTP/2 over TLS.
+func BenchmarkMintedRead(b *testing.B) {
+	e, sim := newServedEngine(b, krakensim.Options{TLS: true})
+	e.configure("", map[string]any{account.FieldCACert: sim.CACertPEM()})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := e.backend.HandleRequest(context.Background(), &logical.Request{Operation: logical.ReadOperation, Path: "ws-token", Storage: e.storage}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -23,6 +23,7 @@ const (
 // ask makes a call, by way of the key's keeper, and makes it again while Kraken is unavailable, until ctx's deadline. All other
 // failures are returned as they come: repeating them wouldn't help, or would do harm. An answer that wasn't asked for isn't asked for again.
 //
+// The second attempt is made without a pause where the first went over a kept connection that was closed (HungUp): over another one it may do at once.
 // Where an answer asks for a pause (RetryAfter), the pause is at least as long. A pause that wouldn't leave time for an attempt isn't begun.
 //
 // The error is that of the last attempt, except: once Kraken has said that it is unavailable, that is told rather than that a repetition timed out or
@@ -72,8 +73,11 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) (er
 		case failed.Kind != kraken.KindUnavailable:
 			return err
 		}
+		pause := failed.RetryAfter
+		if !failed.HungUp || unavailable != nil {
+			pause = max(pauses.NextBackOff(), pause)
+		}
 		unavailable = err
-		pause := max(pauses.NextBackOff(), failed.RetryAfter)
 		if deadline, _ := ctx.Deadline(); time.Until(deadline) < pause+keeper.LeastCallTime {
 			return unavailable
 		}

@@ -113,6 +113,31 @@ func TestPausesGrowAndDiffer(t *testing.T) {
 	require.Greater(t, len(differ), 1, "who failed together doesn't come back together")
 }
 
+// TestAConnectionThatWasClosedCostsNoPauseOnce: the next one may have been closed for a reason.
+func TestAConnectionThatWasClosedCostsNoPauseOnce(t *testing.T) {
+	closed := krakenSays(kraken.KindUnavailable)
+	closed.Sent, closed.HungUp = true, true
+	busy := krakenSays(kraken.KindUnavailable)
+	for name, test := range map[string]struct {
+		first, second error
+		pauses        [2]bool
+	}{
+		"twice":              {closed, closed, [2]bool{false, true}},
+		"and then busy":      {closed, busy, [2]bool{false, true}},
+		"after Kraken spoke": {busy, closed, [2]bool{true, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scripted(t, func(t *testing.T, a *Account, s *script) {
+				require.NoError(t, askInTime(t.Context(), a, s.call))
+				require.Len(t, s.calls, 3)
+				for i, pauses := range test.pauses {
+					require.Equal(t, pauses, s.calls[i+1].After(s.calls[i]))
+				}
+			}, says(test.first), says(test.second))
+		})
+	}
+}
+
 func TestAPauseIsAsLongAsTheAnswerAsksIfAnAttemptFitsInBehindIt(t *testing.T) {
 	for asked, waits := range map[time.Duration]bool{
 		7 * time.Second:                           true,

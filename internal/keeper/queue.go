@@ -58,6 +58,11 @@ func (k *Keeper) takeTurn(ctx context.Context, use Use) (*waiter, error) {
 	if err := k.enter(w); err != nil {
 		return nil, err
 	}
+	select {
+	case err := <-w.turn: // at once, as nearly always
+		return w, err
+	default:
+	}
 	var tooLate, look <-chan time.Time
 	if deadline, ok := ctx.Deadline(); ok {
 		timer := time.NewTimer(time.Until(deadline) - k.leastTime())

@@ -51,7 +51,8 @@ func isRefusal(kind kraken.Kind) bool {
 func (rs refusals) remembered(use Use, now time.Time) *refusal {
 	for _, about := range []refused{{}, {use.Credentials, ""}, {use.Credentials, use.Method}} {
 		if r, ok := rs[about]; ok && now.Before(r.until) && (r.proof || !use.Proof) {
-			return &r
+			found := r
+			return &found
 		}
 	}
 	return nil

@@ -97,7 +97,8 @@ func (us *upstreams) shared(about addressed, now time.Time) *trouble {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	if known, ok := us.troubles[about]; ok && known.shared && now.Before(known.until) {
-		return &known
+		found := known
+		return &found
 	}
 	return nil
 }

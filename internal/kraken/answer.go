@@ -13,7 +13,7 @@ const maxBody = 1 << 20
 
 // readAnswer takes Kraken's envelope apart: {"error":[…],"result":…}. Failures come as HTTP 200 with errors in it, but
 // in front of Kraken stands a CDN that answers with statuses and HTML of its own.
-func readAnswer(ctx context.Context, response *http.Response, redact redactor, now time.Time) (json.RawMessage, error) {
+func readAnswer(ctx context.Context, response *http.Response, redact *redactor, now time.Time) (json.RawMessage, error) {
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return nil, statusError(response, now) // its body is the connection itself, and wouldn't end with ctx
 	}

@@ -6,12 +6,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -29,8 +28,7 @@ type Client struct {
 	APIKey       string
 	PrivateKey   PrivateKey
 	SecondFactor SecondFactor // nil: none
-	// Transport carries the requests; see NewTransport. One that doesn't call net/http/httptrace's GetConn and GotConn
-	// makes every failure of its own look sent, but those of dialling.
+	// Transport carries the requests; see NewTransport. All failures of another one look sent, but those of dialling.
 	Transport http.RoundTripper
 	// UserAgent is sent with each request; Kraken refuses requests without one.
 	UserAgent string
@@ -85,14 +83,13 @@ func notGraphic(r rune) bool { return r <= ' ' || r >= 0x7f }
 type answer struct {
 	result      json.RawMessage
 	requestedAt time.Time
-	redact      redactor // for what is handed on of the result
+	redact      *redactor // for what is handed on of the result
 }
 
 // call makes one signed request to /0/private/<method>.
 func (c *Client) call(ctx context.Context, method string, nonce uint64) (answer, error) {
 	at := c.Now()
-	var progress progress
-	request, redact, err := c.newRequest(progress.trace(ctx), "/0/private/"+method, nonce, at)
+	request, redact, err := c.newRequest(ctx, "/0/private/"+method, nonce, at)
 	if err != nil {
 		return answer{}, err
 	}
@@ -101,7 +98,7 @@ func (c *Client) call(ctx context.Context, method string, nonce uint64) (answer,
 	}
 	response, err := c.Transport.RoundTrip(request) // not an http.Client: it would follow redirects
 	if err != nil {
-		return answer{}, transportError(ctx, err, progress.maySent(err))
+		return answer{}, transportError(ctx, err, maySent(err))
 	}
 	defer response.Body.Close()
 	result, err := readAnswer(ctx, response, redact, c.Now())
@@ -109,50 +106,37 @@ func (c *Client) call(ctx context.Context, method string, nonce uint64) (answer,
 }
 
 // newRequest makes the signed request, and what takes its secrets out of what is told of its answer.
-func (c *Client) newRequest(ctx context.Context, path string, nonce uint64, at time.Time) (*http.Request, redactor, error) {
+func (c *Client) newRequest(ctx context.Context, path string, nonce uint64, at time.Time) (*http.Request, *redactor, error) {
 	nonceText := strconv.FormatUint(nonce, 10)
-	values := url.Values{"nonce": {nonceText}}
+	body := append([]byte("nonce="), nonceText...)
 	var otp string
 	if c.SecondFactor != nil {
 		var err error
 		if otp, err = c.SecondFactor(at); err != nil {
-			return nil, redactor{}, &Error{Kind: KindInvalidSignature, Detail: "no code could be made from the second factor's seed", Err: err}
+			return nil, nil, &Error{Kind: KindInvalidSignature, Detail: "no code could be made from the second factor's seed", Err: err}
 		}
-		values.Set("otp", otp)
+		body = append(append(body, "&otp="...), url.QueryEscape(otp)...)
 	}
-	body := []byte(values.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.BaseURL+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, redactor{}, &Error{Kind: KindUnavailable, Detail: "the server's URL is not one that a request can be sent to", Err: err}
+		return nil, nil, &Error{Kind: KindUnavailable, Detail: "the server's URL is not one that a request can be sent to", Err: err}
 	}
 	signature := c.PrivateKey.Sign(path, nonceText, body)
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("User-Agent", c.UserAgent)
-	request.Header.Set("API-Key", c.APIKey)
-	request.Header.Set("API-Sign", signature)
+	request.Header = http.Header{ // by names in the form that net/http keeps
+		"Content-Type": {"application/x-www-form-urlencoded"},
+		"User-Agent":   {c.UserAgent},
+		"Api-Key":      {c.APIKey},
+		"Api-Sign":     {signature},
+	}
 	return request, newRedactor(signature, nonceText, otp), nil
 }
 
-// progress follows how far a request has come.
-type progress struct{ wanted, got atomic.Bool } // a connection for it
+// unsentError is the error of a request of which a Transport has sent nothing.
+type unsentError struct{ error }
 
-// trace returns ctx with what the transport has to call. That a connection is handed the request stands for that the
-// request is written: net/http writes in a goroutine of its own, which a cancelled request doesn't wait for.
-func (p *progress) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		// The transport wants another connection only where nothing of the request went out over the one before.
-		GetConn: func(string) { p.wanted.Store(true); p.got.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { p.got.Store(true) },
-	})
-}
+func (u unsentError) Unwrap() error { return u.error }
 
 // maySent reports whether the request may have been sent, though the transport failed with err.
-func (p *progress) maySent(err error) bool {
-	if p.got.Load() {
-		return true
-	}
-	if isProxyTrouble(err) {
-		return false
-	}
-	return !p.wanted.Load() && !isDialError(err) // a transport that traces nothing
+func maySent(err error) bool {
+	return !errors.As(err, new(unsentError)) && !isDialError(err) && !isProxyTrouble(err)
 }

@@ -6,9 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -222,14 +222,32 @@ func TestDeadlinesAndCancelledCalls(t *testing.T) {
 
 // TestARefusedDialAfterAnUnsentTry: the transport dials anew where nothing went out over a connection that was kept.
 func TestARefusedDialAfterAnUnsentTry(t *testing.T) {
-	client := plainClient(t, "https://kraken.test")
-	client.Transport = roundTrip(func(request *http.Request) (*http.Response, error) {
-		trace := httptrace.ContextClientTrace(request.Context())
-		trace.GetConn("")
-		trace.GotConn(httptrace.GotConnInfo{Reused: true})
-		trace.GetConn("")
-		return nil, io.EOF
-	})
+	server := answering(t, saying(200, goodAnswer))
+	client := plainClient(t, server.URL)
+	var down atomic.Bool
+	client.Transport.(*Transport).http1.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if down.Load() {
+			return nil, io.EOF // no error of dialling by its type
+		}
+		connection, err := new(net.Dialer).DialContext(ctx, network, address)
+		return unwritable{connection, &down}, err
+	}
 	_, err := client.GetWebSocketsToken(t.Context(), testNonce)
+	require.NoError(t, err)
+	down.Store(true)
+	_, err = client.GetWebSocketsToken(t.Context(), testNonce)
 	requireError(t, err, KindUnavailable, false)
+}
+
+// unwritable is a connection that takes nothing once it is down.
+type unwritable struct {
+	net.Conn
+	down *atomic.Bool
+}
+
+func (u unwritable) Write(p []byte) (int, error) {
+	if u.down.Load() {
+		return 0, io.ErrClosedPipe
+	}
+	return u.Conn.Write(p)
 }

@@ -82,6 +82,9 @@ type Error struct {
 	Sent bool
 	// Proxy says that the call came no further than to the proxy that the environment names.
 	Proxy bool
+	// HungUp says that the request went over a connection that had been kept, and that the server closed it without an answer, as servers do with
+	// those that are idle. Another request, over another connection, may do at once.
+	HungUp bool
 	// Messages are Kraken's error strings, cleaned and bounded; empty where Kraken itself didn't speak.
 	Messages []string
 	// Detail says what happened where Kraken itself didn't speak.

@@ -32,6 +32,7 @@ type network struct {
 	closed chan struct{}
 	age    atomic.Int64 // connections of a lower age are dead
 	hang   atomic.Bool  // no new ones come about
+	flight atomic.Int64 // how long what is sent is under way, in either direction, in nanoseconds
 	mu     sync.Mutex
 	far    []net.Conn // the server's ends
 }
@@ -63,7 +64,10 @@ func newNetwork(t *testing.T) (*network, *Client, tls.Certificate) {
 // swallow has all connections that exist go dead.
 func (n *network) swallow() { n.age.Store(n.dials.Load()) }
 
-// hangUp closes all connections at the server's end.
+// roundTrip has all that is sent from now on take half of that to arrive.
+func (n *network) roundTrip(takes time.Duration) { n.flight.Store(int64(takes / 2)) }
+
+// hangUp closes all connections at the server's end. The client learns of it as late as of all else.
 func (n *network) hangUp() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -78,14 +82,16 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	near, far := net.Pipe()
+	time.Sleep(2 * time.Duration(n.flight.Load())) // TCP's handshake
+	one, other := net.Pipe()
+	near, far := buffer(one, &n.flight), buffer(other, &n.flight)
 	select {
-	case n.accept <- buffer(far):
+	case n.accept <- far:
 		n.open.Add(1)
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.far = append(n.far, far)
-		return &wire{buffer(near), n, age, sync.OnceFunc(func() { n.open.Add(-1) })}, nil
+		return &wire{near, n, age, sync.OnceFunc(func() { n.open.Add(-1) })}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -106,36 +112,41 @@ func (n *network) Addr() net.Addr { return &net.TCPAddr{} }
 // buffered is an end of a net.Pipe that takes what is written before the other end reads it, as sockets do.
 type buffered struct {
 	net.Conn
-	queue  chan []byte
+	flight *atomic.Int64 // the network's
+	queue  chan piece
 	closed chan struct{}
 	close  func()
 }
 
-func buffer(connection net.Conn) *buffered {
-	b := &buffered{Conn: connection, queue: make(chan []byte, 1000), closed: make(chan struct{})}
+// piece is what was written at once, and when it arrives. nil: the end.
+type piece struct {
+	bytes []byte
+	due   time.Time
+}
+
+func buffer(connection net.Conn, flight *atomic.Int64) *buffered {
+	b := &buffered{Conn: connection, flight: flight, queue: make(chan piece, 1000), closed: make(chan struct{})}
 	b.close = sync.OnceFunc(func() {
 		_ = connection.SetReadDeadline(time.Now())
 		_ = connection.SetWriteDeadline(time.Now().Add(time.Second)) // for what is still in the queue
+		b.send(nil)
 		close(b.closed)
 	})
 	go func() {
 		defer connection.Close()
-		for {
-			select {
-			case p := <-b.queue:
-				_, _ = connection.Write(p)
-				continue
-			default:
-			}
-			select {
-			case p := <-b.queue:
-				_, _ = connection.Write(p)
-			case <-b.closed:
+		for p := range b.queue {
+			time.Sleep(time.Until(p.due))
+			if p.bytes == nil {
 				return
 			}
+			_, _ = connection.Write(p.bytes)
 		}
 	}()
 	return b
+}
+
+func (b *buffered) send(p []byte) { // it has room
+	b.queue <- piece{p, time.Now().Add(time.Duration(b.flight.Load()))}
 }
 
 func (b *buffered) Close() error                     { b.close(); return nil }
@@ -147,7 +158,7 @@ func (b *buffered) Write(p []byte) (int, error) {
 	case <-b.closed:
 		return 0, net.ErrClosed
 	default:
-		b.queue <- bytes.Clone(p) // it has room
+		b.send(bytes.Clone(p))
 		return len(p), nil
 	}
 }

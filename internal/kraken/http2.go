@@ -110,7 +110,8 @@ func (c *http2Conn) cut() { _ = c.NetConn().Close() }
 // RoundTrip is what http.Transport calls with a request for which it has found or made this connection.
 func (c *http2Conn) RoundTrip(request *http.Request) (*http.Response, error) {
 	if c.take() {
-		return c.send(request)
+		httptrace.ContextClientTrace(request.Context()).GotConn(httptrace.GotConnInfo{Conn: c})
+		return c.client.RoundTrip(request)
 	}
 	if !c.taken.Load() && time.Since(c.made) < shareable {
 		return nil, errors.New("the server makes HTTP/2 connections and takes no request") // nor would it over the next one
@@ -118,9 +119,10 @@ func (c *http2Conn) RoundTrip(request *http.Request) (*http.Response, error) {
 	return nil, elsewhere{}
 }
 
-func (c *http2Conn) send(request *http.Request) (*http.Response, error) {
-	httptrace.ContextClientTrace(request.Context()).GotConn(httptrace.GotConnInfo{Conn: c})
-	return c.client.RoundTrip(request)
+// hungUp tells whether a request has failed because the server closes the connection.
+func (c *http2Conn) hungUp(err error) bool {
+	state := c.client.State()
+	return (state.Closed || state.Closing) && !errors.As(err, new(http2.StreamError))
 }
 
 // Read reads from the server.

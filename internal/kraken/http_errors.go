@@ -101,6 +101,7 @@ func transportError(ctx context.Context, err error, sent bool) *Error {
 	failed := &Error{Kind: KindUnavailable, Sent: sent, Err: err}
 	why := distrust(err)
 	if why == "" {
+		failed.HungUp = errors.As(err, new(hungUpError))
 		failed.Detail = connectionTrouble(err, "the server")
 		return failed
 	}

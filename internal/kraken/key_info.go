@@ -43,7 +43,7 @@ func (c *Client) GetAPIKeyInfo(ctx context.Context, nonce uint64) (KeyInfo, erro
 	return info, nil
 }
 
-func readKeyInfo(result json.RawMessage, redact redactor) (KeyInfo, error) {
+func readKeyInfo(result json.RawMessage, redact *redactor) (KeyInfo, error) {
 	if len(result) > maxKeyInfo {
 		return nil, errors.New("its result is too large for the API key's data")
 	}
@@ -68,7 +68,7 @@ var errNoKeyInfo = errors.New("its result is not the API key's data")
 // keyInfoReader reads JSON that may come from anywhere.
 type keyInfoReader struct {
 	decoder *json.Decoder
-	redact  redactor
+	redact  *redactor
 }
 
 // value reads the next value, which is at the level depth if it is an object or a list.

@@ -85,7 +85,7 @@ func kindOf(message string) Kind {
 
 // newAPIError makes the error for Kraken's error strings. Where they differ in kind, the one that asks for the most care
 // wins: a lockout, then a rate limit, then the first that is known.
-func newAPIError(messages []string, response *http.Response, redact redactor, now time.Time) *Error {
+func newAPIError(messages []string, response *http.Response, redact *redactor, now time.Time) *Error {
 	failed := &Error{Kind: KindUnexpected, Sent: true, RetryAfter: retryAfter(response, now)}
 	for i, message := range messages {
 		if kind := kindOf(message); care(kind) > care(failed.Kind) {

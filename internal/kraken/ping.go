@@ -6,27 +6,29 @@ import (
 )
 
 // watch pings until ctx ends, where the connection is silent. Where a ping isn't answered either, it calls lost and cuts
-// the connection.
-func (c *http2Conn) watch(ctx context.Context, lost func()) {
+// the connection. It is called when a silence may have lasted for firstPing: since heard, when so much time was left.
+func (c *http2Conn) watch(ctx context.Context, heard int64, left time.Duration, lost func()) {
 	for {
-		before, left := c.heard.Load(), timeLeft(ctx)
-		if !sleep(ctx, pingTime(left/8)) {
-			return
+		if c.heard.Load() == heard {
+			c.ping(ctx, pingTime(left/4)) // leaves five eighths for a second try
+			if ctx.Err() != nil {
+				return
+			}
+			if c.heard.Load() == heard {
+				lost()
+				c.cut()
+				return
+			}
 		}
-		if c.heard.Load() != before {
-			continue
-		}
-		c.ping(ctx, pingTime(left/4)) // leaves five eighths for a second try
-		if ctx.Err() != nil {
-			return
-		}
-		if c.heard.Load() == before {
-			lost()
-			c.cut()
+		heard, left = c.heard.Load(), timeLeft(ctx)
+		if !sleep(ctx, firstPing(left)) {
 			return
 		}
 	}
 }
+
+// firstPing is how long a connection is silent before it is pinged.
+func firstPing(left time.Duration) time.Duration { return pingTime(left / 8) }
 
 // pingTime bounds the waits for and of a ping. They must be short beside a deadline, but long beside a round trip.
 func pingTime(wait time.Duration) time.Duration {

@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 )
 
 // PrivateKey is the secret half of an API key pair. However it is printed, it shows "[private key]".
@@ -36,12 +38,37 @@ func (PrivateKey) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte("[
 // HMAC-SHA512(private key, path ‖ SHA-256(nonce ‖ body)), where path starts at "/0/" and body is the raw POST data
 // that carries the same nonce (docs.kraken.com/api/docs/guides/spot-rest-auth).
 func (k PrivateKey) Sign(path, nonce string, body []byte) string {
-	digest := sha256.New()
-	digest.Write([]byte(nonce))
-	digest.Write(body)
+	s := signers.Get().(*signer)
+	defer signers.Put(s)
+	s.text = append(append(s.text[:0], nonce...), body...)
+	digest := sha256.Sum256(s.text)
+	s.text = append(append(s.text[:0], path...), digest[:]...)
 
-	mac := hmac.New(sha512.New, k.secret)
-	mac.Write([]byte(path))
-	mac.Write(digest.Sum(nil))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	mac := hmac.New(s.next, k.secret)
+	mac.Write(s.text)
+	s.text = mac.Sum(s.text[:0])
+	var signature [(sha512.Size + 2) / 3 * 4]byte
+	base64.StdEncoding.Encode(signature[:], s.text)
+	return string(signature[:])
+}
+
+// signers keeps what a signature is made with, whatever the key.
+var signers = sync.Pool{New: func() any {
+	s := &signer{hashes: [2]hash.Hash{sha512.New(), sha512.New()}}
+	s.next = s.nextHash // made once
+	return s
+}}
+
+// signer is what one signature at a time is made with.
+type signer struct {
+	hashes [2]hash.Hash // a MAC's inner and outer one
+	next   func() hash.Hash
+	text   []byte
+}
+
+// nextHash is a hash as good as new, the one and the other by turns.
+func (s *signer) nextHash() hash.Hash {
+	s.hashes[0], s.hashes[1] = s.hashes[1], s.hashes[0]
+	s.hashes[0].Reset()
+	return s.hashes[0]
 }

@@ -1,8 +1,14 @@
 package kraken
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -87,4 +93,51 @@ func FuzzSign(f *testing.F) {
 		assert.NotEqual(t, signature, key.Sign(path+"/", nonce, body))
 		assert.NotEqual(t, signature, key.Sign(path, nonce, append(body[:len(body):len(body)], 0)))
 	})
+}
+
+// TestSignaturesMadeAtOnce are each as crypto/hmac makes it, whatever the length of the key.
+func TestSignaturesMadeAtOnce(t *testing.T) {
+	var group sync.WaitGroup
+	for _, length := range []int{0, 1, 64, 128, 129, 1000} {
+		key := PrivateKey{secret: bytes.Repeat([]byte{byte(length)}, length)}
+		for i := range 100 {
+			group.Go(func() {
+				path, nonce, body := strings.Repeat("/", i), fmt.Sprint(i), make([]byte, i*i)
+				digest := sha256.Sum256(append([]byte(nonce), body...))
+				mac := hmac.New(sha512.New, key.secret)
+				mac.Write(append([]byte(path), digest[:]...))
+				assert.Equal(t, base64.StdEncoding.EncodeToString(mac.Sum(nil)), key.Sign(path, nonce, body))
+			})
+		}
+	}
+	group.Wait()
+}
+
+// benchmarkPath is the path that is signed for a token.
+const benchmarkPath = "/0/private/GetWebSocketsToken"
+
+// BenchmarkSign is one signature. Its yardstick is BenchmarkTwoHMACs.
+func BenchmarkSign(b *testing.B) {
+	key, err := ParsePrivateKey(exampleSecret)
+	require.NoError(b, err)
+	body := []byte("nonce=1616492376594000000")
+	b.ReportAllocs()
+	for b.Loop() {
+		key.Sign(benchmarkPath, "1616492376594000000", body)
+	}
+}
+
+// BenchmarkTwoHMACs is twice the HMAC-SHA512 of as many bytes as a signature is of, with a key of the same length.
+func BenchmarkTwoHMACs(b *testing.B) {
+	key, err := ParsePrivateKey(exampleSecret)
+	require.NoError(b, err)
+	message := make([]byte, len(benchmarkPath)+sha256.Size)
+	b.ReportAllocs()
+	for b.Loop() {
+		for range 2 {
+			mac := hmac.New(sha512.New, key.secret)
+			mac.Write(message)
+			mac.Sum(nil)
+		}
+	}
 }

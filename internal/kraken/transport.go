@@ -88,57 +88,126 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // try sends a request over one connection. unsent says that it failed, and that another connection may do better.
 func (t *Transport) try(request *http.Request) (response *http.Response, unsent bool, err error) {
-	ctx, end := context.WithCancelCause(request.Context())
-	// The order matters: whoever tries again must not find another dead connection.
-	lost := func() {
-		t.CloseIdleConnections()
-		end(errSilent)
-	}
-	var carrier *http2Conn             // nil: HTTP/1.1, or none yet
-	var handshakes atomic.Int32        // begun, where it takes another connection
-	var connected, written atomic.Bool // a connection was had; the header was sent, at least in part
-	var halfTime timer                 // runs out over a used HTTP/1.1 connection
-	done := sync.OnceFunc(func() {
-		halfTime.set(nil)
-		end(nil)
-		if carrier != nil {
-			carrier.leave()
-		}
-	})
-	traced := request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:           func(string) { handshakes.Store(0) },
-		TLSHandshakeStart: func() { handshakes.Add(1) },
-		GotConn: func(got httptrace.GotConnInfo) {
-			connected.Store(true)
-			var isHTTP2 bool
-			if carrier, isHTTP2 = got.Conn.(*http2Conn); isHTTP2 {
-				go carrier.watch(ctx, lost)
-			} else if got.Reused {
-				halfTime.set(time.AfterFunc(timeLeft(ctx)/2, lost))
-			}
-		},
-		WroteHeaders:         func() { written.Store(true) },
-		GotFirstResponseByte: func() { halfTime.set(nil) },
-	}))
+	a := &attempt{transport: t}
+	a.ctx, a.end = context.WithCancelCause(request.Context())
+	trace := &httptrace.ClientTrace{WroteHeaders: a.wroteHeaders}
 	if c := t.take(request.URL); c != nil {
-		response, err = c.send(traced)
+		a.uses(c)
+		a.kept.Store(true)
+		response, err = c.client.RoundTrip(a.traced(request, trace))
 	} else {
-		response, err = t.http1.RoundTrip(traced)
+		trace.GetConn, trace.GotConn, trace.TLSHandshakeStart, trace.GotFirstResponseByte = a.getConn, a.gotConn, a.tlsHandshakeStart, a.gotFirstResponseByte
+		response, err = t.http1.RoundTrip(a.traced(request, trace))
 	}
 	if err != nil {
-		// An HTTP/2 connection that is closing, or full, says so only now. While ctx lasts, the request isn't being written any more.
-		unsent = carrier != nil && !written.Load() && ctx.Err() == nil
-		if context.Cause(ctx) == errSilent {
-			err = errSilent
-		}
-		if !connected.Load() {
-			err = t.blameProxy(request, int(handshakes.Load()), err)
-		}
-		done()
-		return nil, unsent, err
+		defer a.finish()
+		return nil, a.unsent(), a.cause(request, err)
 	}
-	response.Body = &body{response.Body, done}
+	response.Body = &body{response.Body, a}
 	return response, false, nil
+}
+
+// attempt is a request over one connection.
+type attempt struct {
+	transport *Transport
+	ctx       context.Context // the request's, until the attempt is over
+	end       context.CancelCauseFunc
+
+	carrier    *http2Conn   // nil: HTTP/1.1, or none yet
+	handshakes atomic.Int32 // begun, where it takes another connection
+	connected  atomic.Bool  // a connection was had
+	kept       atomic.Bool  // it had been there before, and nothing of an answer has come over it
+	written    atomic.Bool  // the header was sent, at least in part
+	patience   timer        // runs out over a connection where nothing comes
+	isOver     atomic.Bool
+}
+
+func (a *attempt) traced(request *http.Request, trace *httptrace.ClientTrace) *http.Request {
+	return request.WithContext(httptrace.WithClientTrace(a.ctx, trace))
+}
+
+// The methods that follow are those of an httptrace.ClientTrace. That a connection is handed the request stands for that the request is
+// written: net/http writes in a goroutine of its own, which a cancelled request doesn't wait for.
+
+// getConn is called for another connection only where nothing of the request went out over the one before.
+func (a *attempt) getConn(string) {
+	a.handshakes.Store(0)
+	a.connected.Store(false)
+	a.kept.Store(false)
+	a.patience.set(nil)
+}
+
+func (a *attempt) gotConn(got httptrace.GotConnInfo) {
+	if carrier, isHTTP2 := got.Conn.(*http2Conn); isHTTP2 {
+		a.uses(carrier)
+		return
+	}
+	a.connected.Store(true)
+	a.kept.Store(got.Reused)
+	if got.Reused {
+		a.patience.set(time.AfterFunc(timeLeft(a.ctx)/2, a.lost))
+	}
+}
+
+func (a *attempt) tlsHandshakeStart() { a.handshakes.Add(1) }
+func (a *attempt) wroteHeaders()      { a.written.Store(true) }
+
+func (a *attempt) gotFirstResponseByte() {
+	if a.carrier == nil {
+		a.patience.set(nil)
+		a.kept.Store(false)
+	}
+}
+
+// uses notes that the request goes over an HTTP/2 connection.
+func (a *attempt) uses(carrier *http2Conn) {
+	a.carrier = carrier
+	a.connected.Store(true)
+	heard, left := carrier.heard.Load(), timeLeft(a.ctx)
+	a.patience.set(time.AfterFunc(firstPing(left), func() { carrier.watch(a.ctx, heard, left, a.lost) }))
+}
+
+// lost gives the connection up. The order matters: whoever tries again must not find another dead connection.
+func (a *attempt) lost() {
+	a.transport.CloseIdleConnections()
+	a.end(errSilent)
+}
+
+// unsent tells of a failed attempt whether another connection may do better. An HTTP/2 connection that is closing, or full, says so only now. While
+// ctx lasts, the request isn't being written any more.
+func (a *attempt) unsent() bool {
+	return a.carrier != nil && !a.written.Load() && a.ctx.Err() == nil
+}
+
+// cause is the error of a failed attempt, given the one below.
+func (a *attempt) cause(request *http.Request, err error) error {
+	if context.Cause(a.ctx) == errSilent {
+		err = errSilent
+	}
+	if !a.connected.Load() {
+		return unsentError{a.transport.blameProxy(request, int(a.handshakes.Load()), err)}
+	}
+	if a.kept.Load() && a.ctx.Err() == nil && (a.carrier == nil || a.carrier.hungUp(err)) {
+		return hungUpError{err}
+	}
+	return err
+}
+
+// hungUpError is the error of a request over a connection that had been kept, and that the server closed without an answer.
+type hungUpError struct{ error }
+
+func (h hungUpError) Unwrap() error { return h.error }
+
+// finish ends the attempt, also if it has ended before.
+func (a *attempt) finish() {
+	if !a.isOver.CompareAndSwap(false, true) {
+		return
+	}
+	a.patience.set(nil)
+	a.end(nil)
+	if a.carrier != nil {
+		a.carrier.leave()
+	}
 }
 
 // CloseIdleConnections closes the connections that carry no request, HTTP/2 ones included. Those that carry one take no
@@ -157,11 +226,11 @@ func (t *Transport) CloseIdleConnections() {
 // body is a response's body that tells when it is closed.
 type body struct {
 	io.ReadCloser
-	done func()
+	attempt *attempt
 }
 
 func (b *body) Close() error {
-	defer b.done()
+	defer b.attempt.finish()
 	return b.ReadCloser.Close()
 }
 
