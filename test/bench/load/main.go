@@ -87,7 +87,11 @@ func run(ctx context.Context) error {
 		fmt.Printf("%.1f s\n", time.Since(began).Seconds())
 	}
 	fmt.Printf("all took %.0f s\n\n%s", time.Since(begun).Seconds(), aligned(w.results.rows()))
-	if *quick || *only != "" {
+	switch {
+	case *quick:
+		fmt.Println("\nAll was tried once, and small: the figures mean nothing.")
+		return nil
+	case *only != "":
 		return nil
 	}
 	return w.document(filepath.Join(here, "../../../docs"), begun)
