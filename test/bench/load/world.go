@@ -18,9 +18,6 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 )
 
-// roundTrip is how far away the Kraken is that isn't on this machine.
-const roundTrip = 40 * time.Millisecond
-
 // world is all that is measured, and what is measured with it.
 type world struct {
 	ctx     context.Context
@@ -77,11 +74,9 @@ func newWorld(ctx context.Context, here, vaultBinary string, quick bool) (w *wor
 	if w.nearTLS, err = startSimulator(w.binary(krakenSim), w.dir, true); err != nil {
 		return w, err
 	}
-	// In this process, which has nothing else to do while a call takes 40 ms.
-	if w.far, err = krakensim.NewLine(w.nearTLS.REST); err != nil {
+	if w.far, err = layFarLine(w.nearTLS.REST); err != nil {
 		return w, err
 	}
-	w.far.SetLatency(roundTrip / 2)
 	w.client, err = newClient("", 64)
 	return w, err
 }
