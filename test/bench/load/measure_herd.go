@@ -50,8 +50,7 @@ func herd(w *world) error {
 	if err != nil {
 		return err
 	}
-	most := summary{median: slices.Max(calls), low: slices.Min(calls), high: slices.Max(calls), rounds: len(calls)}
-	w.results.set("herd-calls", most, "the most of all herds")
+	w.results.set("herd-calls", summarize([]float64{slices.Max(calls)}), "the most of %d herds", len(calls))
 	p99 := func(name string) []float64 { return each(samples[name], sample.p99) }
 	w.results.set("herd-p99", summarize(ratios(p99(kraken), p99(floor))), "%s and %s; of each herd's p99",
 		milliseconds(median(p99(kraken))), milliseconds(median(p99(floor))))

@@ -40,7 +40,7 @@ func (r results) check(id string) {
 
 // rows are the results as a table, its head first: a row for each target that was tried.
 func (r results) rows() [][]string {
-	rows := [][]string{{"measure", "target", "measured", "met", "rounds from – to (how many)", "figures (medians)"}}
+	rows := [][]string{{"measure", "target", "measured", "met", "half of the rounds (of how many)", "figures (medians)"}}
 	for _, t := range targets {
 		got, tried := r[t.id]
 		switch {

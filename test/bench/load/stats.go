@@ -34,7 +34,7 @@ func (s sample) p99() float64 { return s.quantile(0.99) }
 // summary is a figure over the rounds.
 type summary struct {
 	median    float64
-	low, high float64 // the least and the greatest
+	low, high float64 // half of the rounds are between
 	rounds    int
 }
 
@@ -42,7 +42,9 @@ func summarize(values []float64) summary {
 	if len(values) == 0 {
 		return summary{median: math.NaN(), low: math.NaN(), high: math.NaN()}
 	}
-	return summary{median: median(values), low: slices.Min(values), high: slices.Max(values), rounds: len(values)}
+	sorted := slices.Sorted(slices.Values(values))
+	quarter := len(sorted) / 4
+	return summary{median: median(values), low: sorted[quarter], high: sorted[len(sorted)-1-quarter], rounds: len(values)}
 }
 
 // median is NaN of nothing.

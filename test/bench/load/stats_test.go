@@ -42,6 +42,21 @@ func TestNoiseThatHitsAWholeRoundCancelsOut(t *testing.T) {
 	assert.Equal(t, summary{median: 0.5, low: 0.5, high: 0.5, rounds: 3}, summarize(ratios(ours, theirs)))
 }
 
+func TestHalfOfTheRoundsAreBetween(t *testing.T) {
+	for _, test := range []struct {
+		values    []float64
+		low, high float64
+	}{
+		{[]float64{5}, 5, 5},
+		{[]float64{1, 2, 3}, 1, 3},
+		{[]float64{100, 2, 3, 4, 0}, 2, 4},
+		{[]float64{1, 2, 3, 4, 5, 6, 7, 8}, 3, 6},
+	} {
+		got := summarize(test.values)
+		assert.Equal(t, []float64{test.low, test.high}, []float64{got.low, got.high}, "%v", test.values)
+	}
+}
+
 func TestEachContenderIsMeasuredInEachRoundAndFirstInTurn(t *testing.T) {
 	var order string
 	named := func(name string) contender {
