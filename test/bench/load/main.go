@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -74,20 +75,29 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, m := range measures {
 		if !slices.Contains(wanted, m.name) {
 			continue
 		}
 		began := time.Now()
 		fmt.Printf("measuring %s ... ", m.name)
-		if err := m.run(w); err != nil {
+		err := m.run(w)
+		if ctx.Err() != nil {
 			fmt.Println()
-			return fmt.Errorf("%s: %w", m.name, err)
+			return ctx.Err()
+		}
+		if err != nil { // the others are worth having all the same
+			err = fmt.Errorf("%s: %w", m.name, err)
+			fmt.Print(err, " ")
+			failed = append(failed, err)
 		}
 		fmt.Printf("%.1f s\n", time.Since(began).Seconds())
 	}
 	fmt.Printf("all took %.0f s\n\n%s", time.Since(begun).Seconds(), aligned(w.results.rows()))
 	switch {
+	case failed != nil:
+		return errors.Join(failed...)
 	case *quick:
 		fmt.Println("\nAll was tried once, and small: the figures mean nothing.")
 		return nil
