@@ -7,7 +7,9 @@ package account
 import (
 	"context"
 	"crypto/x509"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -192,9 +194,8 @@ func (as *Accounts) on(ctx context.Context, storage logical.Storage, name string
 func (a *Account) whileCurrent(ctx context.Context, began time.Time, ask func(context.Context, *Account) error) error {
 	ctx, cancel := context.WithDeadline(ctx, began.Add(a.config.Load().timeout()))
 	defer cancel()
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	defer context.AfterFunc(a.current, func() { end(context.Cause(a.current)) })()
+	ctx, letGo := a.current.bind(ctx)
+	defer letGo()
 	return ask(ctx, a)
 }
 
@@ -342,14 +343,18 @@ func (as *Accounts) Close() {
 	as.mu.Lock()
 	first := !as.closed
 	as.closed = true
-	var running []*Account
+	var running, proving []*Account
 	for _, e := range as.entries {
 		if e.running != nil {
 			running = append(running, e.running)
 			e.running = nil
 		}
+		proving = slices.AppendSeq(proving, maps.Keys(e.proving))
 	}
 	as.mu.Unlock()
+	for _, a := range proving {
+		a.current.end(ErrClosed)
+	}
 	for _, a := range running { // before their calls are cut off, which would be failures of theirs
 		a.giveUp()
 	}

@@ -167,12 +167,12 @@ func (w *write) store(ctx context.Context) error {
 		}
 	})
 	for proof := range ended {
-		proof.retire(errReplaced)
+		proof.current.end(errReplaced)
 	}
 	if old != nil {
 		old.giveUp()
 		if !old.config.Load().samePlace(w.merged) {
-			old.cut() // a call that hangs there mustn't stand in the way; its account has ended, so its end is no failure
+			old.wire.end(context.Canceled) // a call that hangs there mustn't stand in the way; its account has ended, so its end is no failure
 		}
 	}
 	if was == isStored {

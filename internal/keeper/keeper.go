@@ -38,9 +38,9 @@ type Use struct {
 	Longest time.Duration
 	// Codes is how often the one-time code changes that goes with the call; 0: there is none.
 	Codes time.Duration
-	// While ends what the call is made for: no call begins once it is done, and its cause is the answer. nil: nothing does. Who waits is woken by the end
-	// of its own context, not by this.
-	While context.Context
+	// While tells why what the call is made for is over, nil if it isn't: no call begins then, and that is the answer. nil: it never is. Who waits is woken
+	// by the end of its own context, not by this. It may be called with locks held, and must return at once.
+	While func() error
 	// Wire ends the call itself, once it is made. nil: nothing does but its deadline.
 	Wire context.Context
 }
