@@ -3,32 +3,31 @@ package account
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // life is how long something lasts. Unlike a context it holds nothing while nobody waits for its end: a context that had others made of it keeps what held
 // them, which is half a kilobyte for each of ten thousand accounts. The zero value lasts. Its methods may be called by any number of goroutines at once.
 type life struct {
-	mu    sync.RWMutex // guards all below
-	cause error        // why it has ended; nil: it lasts
+	cause atomic.Pointer[error] // why it has ended; nil: it lasts. It is set with mu held.
+
+	mu sync.Mutex // guards all below
 	// bound end the contexts that are to end with it; nil: there are none.
 	bound map[*context.CancelCauseFunc]struct{}
 }
 
 // Err is why it has ended; nil: it lasts.
 func (l *life) Err() error {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.cause
+	if cause := l.cause.Load(); cause != nil {
+		return *cause
+	}
+	return nil
 }
 
 // end ends it, if it lasts, and what is bound to it.
 func (l *life) end(cause error) {
 	l.mu.Lock()
-	if l.cause != nil {
-		l.mu.Unlock()
-		return
-	}
-	l.cause = cause
+	l.cause.CompareAndSwap(nil, &cause)
 	bound := l.bound
 	l.bound = nil
 	l.mu.Unlock()
@@ -42,8 +41,8 @@ func (l *life) bind(parent context.Context) (ctx context.Context, letGo context.
 	ctx, end := context.WithCancelCause(parent)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.cause != nil {
-		end(l.cause)
+	if cause := l.Err(); cause != nil {
+		end(cause)
 		return ctx, func() {}
 	}
 	if l.bound == nil {

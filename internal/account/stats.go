@@ -62,9 +62,22 @@ const logEvery = time.Minute
 type meter struct {
 	fresh, cached, coalesced atomic.Uint64 // these alone are counted at each read
 
-	mu     sync.Mutex // guards all below
-	stats  Stats
-	calls  []callCount        // Stats.Calls: nearly always one or two, for which a map is ten times as large
+	since time.Time
+
+	mu             sync.Mutex // guards all below
+	tokens, proofs uint64
+	lastSuccess    time.Time
+	calls          []callCount // nearly always one or two, for which a map is ten times as large
+	troubles       *troubles   // nil: there were none
+}
+
+// troubles are what most accounts never have.
+type troubles struct {
+	failures, failedReads, refusedWrites map[string]uint64
+
+	lastError, lastErrorKind string
+	lastErrorAt              time.Time
+
 	silent map[string]silence // by kind
 }
 
@@ -80,7 +93,7 @@ type silence struct {
 	times uint64    // how often it happened since
 }
 
-func newMeter() *meter { return &meter{stats: Stats{Since: time.Now()}} }
+func newMeter() *meter { return &meter{since: time.Now()} }
 
 // meter is what counts for an account now. A delete puts another in its place.
 func (as *Accounts) meter(e *entry) *meter {
@@ -108,14 +121,18 @@ func (m *meter) read(ctx context.Context, token Token, err error) {
 		m.answered(token)
 	case errors.Is(ctx.Err(), context.Canceled), errors.Is(err, ErrClosed):
 	default:
-		m.count(&m.stats.FailedReads, KindName(err))
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		increment(&m.inTrouble().failedReads, KindName(err))
 	}
 }
 
 // refused counts a write that was refused, if err says so.
 func (m *meter) refused(ctx context.Context, err error) {
 	if err != nil && !errors.Is(ctx.Err(), context.Canceled) && !errors.Is(err, ErrClosed) && !errors.Is(err, logical.ErrReadOnly) {
-		m.count(&m.stats.RefusedWrites, KindName(err))
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		increment(&m.inTrouble().refusedWrites, KindName(err))
 	}
 }
 
@@ -126,10 +143,12 @@ func (as *Accounts) Refused(ctx context.Context, name string, err error) {
 	}
 }
 
-func (m *meter) count(counts *map[string]uint64, kind string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	increment(counts, kind)
+// inTrouble is where troubles are noted. m.mu is held.
+func (m *meter) inTrouble() *troubles {
+	if m.troubles == nil {
+		m.troubles = new(troubles)
+	}
+	return m.troubles
 }
 
 func increment(counts *map[string]uint64, what string) {
@@ -142,26 +161,26 @@ func increment(counts *map[string]uint64, what string) {
 func (m *meter) minted() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stats.Minted++
-	m.stats.LastSuccess = time.Now()
+	m.tokens++
+	m.lastSuccess = time.Now()
 }
 
 // failed counts a failure. It tells whether to log it now, and how often its kind happened since it was last logged, this time included.
 func (m *meter) failed(err error) (times uint64, log bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now, kind := time.Now(), KindName(err)
-	increment(&m.stats.Failures, kind)
-	m.stats.LastError, m.stats.LastErrorKind, m.stats.LastErrorAt = err.Error(), kind, now
-	quiet := m.silent[kind]
+	now, kind, t := time.Now(), KindName(err), m.inTrouble()
+	increment(&t.failures, kind)
+	t.lastError, t.lastErrorKind, t.lastErrorAt = err.Error(), kind, now
+	quiet := t.silent[kind]
 	quiet.times++
 	if log = now.Sub(quiet.since) >= logEvery; log {
 		times, quiet = quiet.times, silence{since: now}
 	}
-	if m.silent == nil {
-		m.silent = map[string]silence{}
+	if t.silent == nil {
+		t.silent = map[string]silence{}
 	}
-	m.silent[kind] = quiet
+	t.silent[kind] = quiet
 	return times, log
 }
 
@@ -186,24 +205,27 @@ func (m *meter) called(method string, err error) {
 func (m *meter) proof() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stats.Proofs++
+	m.proofs++
 }
 
 // snapshot is a copy of the counts.
 func (m *meter) snapshot() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	stats := m.stats
-	stats.Fresh, stats.Cached, stats.Coalesced = m.fresh.Load(), m.cached.Load(), m.coalesced.Load()
-	stats.Failures = maps.Clone(m.stats.Failures)
-	stats.FailedReads = maps.Clone(m.stats.FailedReads)
+	stats := Stats{
+		Since: m.since, Minted: m.tokens, Proofs: m.proofs, LastSuccess: m.lastSuccess,
+		Fresh: m.fresh.Load(), Cached: m.cached.Load(), Coalesced: m.coalesced.Load(),
+	}
 	for _, call := range m.calls {
 		if stats.Calls == nil {
 			stats.Calls = make(map[Call]uint64, len(m.calls))
 		}
 		stats.Calls[call.Call] = call.count
 	}
-	stats.RefusedWrites = maps.Clone(m.stats.RefusedWrites)
+	if t := m.troubles; t != nil {
+		stats.Failures, stats.FailedReads, stats.RefusedWrites = maps.Clone(t.failures), maps.Clone(t.failedReads), maps.Clone(t.refusedWrites)
+		stats.LastError, stats.LastErrorKind, stats.LastErrorAt = t.lastError, t.lastErrorKind, t.lastErrorAt
+	}
 	return stats
 }
 

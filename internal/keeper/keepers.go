@@ -16,9 +16,7 @@ const mostIdle = 1024
 
 // Keepers has the one keeper of each API key of a mount. Its methods may be called by any number of goroutines at once.
 type Keepers struct {
-	now       func() time.Time
-	log       hclog.Logger
-	upstreams *upstreams
+	common *common
 
 	mu     sync.Mutex // guards all below, and Keeper.users
 	closed bool
@@ -26,9 +24,17 @@ type Keepers struct {
 	idle   map[string]*Keeper // those of byID that nobody holds
 }
 
+// common is what all keepers of a mount have in common.
+type common struct {
+	now       func() time.Time // the clock of the nonces
+	log       hclog.Logger
+	upstreams *upstreams
+	closed    chan struct{} // closed by Keepers.Close
+}
+
 // NewKeepers returns Keepers without any. now is the clock of the nonces.
 func NewKeepers(now func() time.Time, log hclog.Logger) *Keepers {
-	return &Keepers{now: now, log: log, upstreams: newUpstreams(), byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
+	return &Keepers{common: &common{now, log, newUpstreams(), make(chan struct{})}, byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
 }
 
 // ID names an API key's record in storage.
@@ -47,10 +53,7 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 	}
 	k := ks.byID[id]
 	if k == nil {
-		k = &Keeper{
-			id: id, now: ks.now, log: ks.log, upstreams: ks.upstreams, counter: newCounter(), refusals: refusals{},
-			proving: make(chan struct{}, 1), closed: make(chan struct{}), record: record{store: store, using: make(chan struct{}, 1)},
-		}
+		k = &Keeper{common: ks.common, id: id, counter: newCounter(), record: record{store: store}}
 		ks.byID[id] = k
 	}
 	delete(ks.idle, id)
@@ -139,18 +142,17 @@ func (ks *Keepers) Len() int {
 // Close answers all who wait with ErrClosed, and all that comes later. Calls under way end as their contexts do.
 func (ks *Keepers) Close() {
 	ks.mu.Lock()
+	first := !ks.closed
 	ks.closed = true
 	all := ks.byID
 	ks.byID, ks.idle = map[string]*Keeper{}, map[string]*Keeper{}
 	ks.mu.Unlock()
-	for _, k := range all {
-		k.close()
+	if first {
+		close(ks.common.closed)
 	}
-}
-
-func (k *Keeper) close() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	close(k.closed)
-	k.sweep(time.Now())
+	for _, k := range all {
+		k.mu.Lock()
+		k.sweep(time.Now())
+		k.mu.Unlock()
+	}
 }
