@@ -145,6 +145,15 @@ func (as *Accounts) KeyInfo(ctx context.Context, storage logical.Storage, name s
 	return info, err
 }
 
+// Exists tells whether an account is configured. Of one that runs, storage isn't asked.
+func (as *Accounts) Exists(ctx context.Context, storage logical.Storage, name string) (bool, error) {
+	if as.running(name) != nil {
+		return true, nil
+	}
+	stored, err := Read(ctx, storage, name)
+	return stored != nil, err
+}
+
 // Status is what is known of an account without asking Kraken.
 func (as *Accounts) Status(ctx context.Context, storage logical.Storage, name string) (Status, error) {
 	a, err := as.get(ctx, storage, name)

@@ -32,6 +32,7 @@ func (as *Accounts) Write(ctx context.Context, storage logical.Storage, name str
 	}
 	defer as.drop(e)
 	w := &write{as: as, storage: storage, entry: e, change: change}
+	defer w.releaseKeeper()
 	defer w.giveUp()
 	for {
 		if err := w.try(ctx); err == nil {
@@ -57,6 +58,9 @@ type write struct {
 	seen   uint64        // the entry's changes before it was read
 	merged *Config       // what it shall be
 	owner  keeper.Record // of its key; the zero value: none
+
+	keeper   *keeper.Keeper // held; nil: none
+	keeperOf string         // the API key
 
 	fresh  *Account // what would run by merged; nil: not built, or in its place
 	proved bool     // fresh was
