@@ -55,6 +55,7 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 	if k == nil {
 		k = &Keeper{common: ks.common, id: id, counter: newCounter(), record: record{store: store}}
 		ks.byID[id] = k
+		ks.evict()
 	}
 	delete(ks.idle, id)
 	k.users++
