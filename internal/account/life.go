@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -13,7 +14,7 @@ type life struct {
 
 	mu sync.Mutex // guards all below
 	// bound end the contexts that are to end with it; nil: there are none.
-	bound map[*context.CancelCauseFunc]struct{}
+	bound []*context.CancelCauseFunc
 }
 
 // Err is why it has ended; nil: it lasts.
@@ -31,7 +32,7 @@ func (l *life) end(cause error) {
 	bound := l.bound
 	l.bound = nil
 	l.mu.Unlock()
-	for end := range bound {
+	for _, end := range bound {
 		(*end)(cause)
 	}
 }
@@ -45,16 +46,20 @@ func (l *life) bind(parent context.Context) (ctx context.Context, letGo context.
 		end(cause)
 		return ctx, func() {}
 	}
-	if l.bound == nil {
-		l.bound = map[*context.CancelCauseFunc]struct{}{}
-	}
-	l.bound[&end] = struct{}{}
+	l.bound = append(l.bound, &end)
 	return ctx, func() {
-		l.mu.Lock()
-		if delete(l.bound, &end); len(l.bound) == 0 {
-			l.bound = nil
-		}
-		l.mu.Unlock()
+		l.unbind(&end)
 		end(nil)
+	}
+}
+
+func (l *life) unbind(end *context.CancelCauseFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.bound, end); i >= 0 {
+		l.bound = slices.Delete(l.bound, i, i+1)
+	}
+	if len(l.bound) == 0 {
+		l.bound = nil
 	}
 }
