@@ -14,6 +14,9 @@ import (
 // many pairs proved could push away what is known of others' keys. Beyond that, the one whose knowledge is the first to be worth nothing is forgotten.
 const mostIdle = 1024
 
+// longestSweep is how long idle keepers may go without a look at them.
+const longestSweep = time.Hour
+
 // Keepers has the one keeper of each API key of a mount. Its methods may be called by any number of goroutines at once.
 type Keepers struct {
 	common *common
@@ -22,6 +25,8 @@ type Keepers struct {
 	closed bool
 	byID   map[string]*Keeper
 	idle   map[string]*Keeper // those of byID that nobody holds
+	// sweepAt is when one of idle may know nothing any more, as far as the last sweep has shown. Busy ones may at any time.
+	sweepAt time.Time
 }
 
 // common is what all keepers of a mount have in common.
@@ -55,7 +60,9 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 	if k == nil {
 		k = &Keeper{common: ks.common, id: id, counter: newCounter(), record: record{store: store}}
 		ks.byID[id] = k
-		ks.evict()
+		if !time.Now().Before(ks.sweepAt) {
+			ks.evict()
+		}
 	}
 	delete(ks.idle, id)
 	k.users++
@@ -66,8 +73,23 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 func (ks *Keepers) Release(k *Keeper) {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
-	if k.users--; k.users == 0 && ks.byID[k.id] == k {
-		ks.idle[k.id] = k
+	if k.users--; k.users > 0 || ks.byID[k.id] != k {
+		return
+	}
+	now := time.Now()
+	until, busy, _ := k.knowsUntil(now)
+	if !busy && !until.After(now) {
+		delete(ks.byID, k.id)
+		return
+	}
+	ks.idle[k.id] = k
+	if busy {
+		until = now
+	}
+	if until.Before(ks.sweepAt) {
+		ks.sweepAt = until
+	}
+	if len(ks.idle) > mostIdle || !now.Before(ks.sweepAt) {
 		ks.evict()
 	}
 }
@@ -80,6 +102,7 @@ func (ks *Keepers) evict() {
 		first string // to know nothing any more; busy ones don't count
 		until time.Time
 	}
+	ks.sweepAt = now.Add(longestSweep)
 	for id, k := range ks.idle {
 		until, busy, stored := k.knowsUntil(now)
 		group := &groups[0]
@@ -89,10 +112,14 @@ func (ks *Keepers) evict() {
 		switch {
 		case busy:
 			group.count++
+			ks.sweepAt = now
 		case !until.After(now):
 			ks.forget(id)
 		default:
 			group.count++
+			if until.Before(ks.sweepAt) {
+				ks.sweepAt = until
+			}
 			if group.first == "" || until.Before(group.until) {
 				group.first, group.until = id, until
 			}
