@@ -96,8 +96,7 @@ func fieldSchema(field *account.Field) *framework.FieldSchema {
 }
 
 func (b *backend) configExists(ctx context.Context, req *logical.Request, data *framework.FieldData) (bool, error) {
-	stored, err := account.Read(ctx, req.Storage, accountName(data))
-	return stored != nil, err
+	return b.accounts.Exists(ctx, req.Storage, accountName(data))
 }
 
 func (b *backend) readConfig(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {

@@ -25,17 +25,19 @@ type Account struct {
 	config    atomic.Pointer[Config] // without secrets: what is needed of them stands in client and uses
 	keeper    *keeper.Keeper
 	transport *transport
-	client    *kraken.Client
+	client    kraken.Client
 	storage   logical.Storage
-	unusable  error      // why nothing can be asked with its config, a *PlaceError or *FieldError; nil: it can
-	uses      keeper.Use // what the config brings to a call, but for the method
+	unusable  error // why nothing can be asked with its config, a *PlaceError or *FieldError; nil: it can
+
+	// What a config brings to a call: see keeper.Use.
+	credentials keeper.Fingerprint
+	upstream    string
+	codes       time.Duration
 
 	// current ends when the account doesn't run any more: with errReplaced, or ErrClosed. Then no call begins.
-	current context.Context
-	retire  context.CancelCauseFunc
-	// wire ends what is on its way to Kraken: with the mount, or when it goes to the wrong place, or when nothing is on its way any more.
-	wire context.Context
-	cut  context.CancelFunc
+	current life
+	// wire ends when what is on its way to Kraken goes to the wrong place, and that with it. It also ends with the mount.
+	wire life
 	// users is who needs the above: one for the account while it isn't given up, and one for each ask under way.
 	users atomic.Int64
 
@@ -66,35 +68,36 @@ func (as *Accounts) build(storage logical.Storage, e *entry, c *Config) (*Accoun
 	}
 	a := &Account{
 		name: e.name, all: as, keeper: k, transport: transport, storage: storage, unusable: as.CheckPlace(c), meter: as.meter(e),
+		credentials: c.credentials(), upstream: shared(c.upstream()), codes: codes,
 	}
 	if isPrivateKey(c.APIKey, c.APISecret) { // as an early version may have stored it; it would be sent as a public one
 		a.unusable = &FieldError{FieldAPIKey, "is a private key", swappedRemedy}
 	}
-	a.config.Store(c.withoutSecrets())
-	a.client = &kraken.Client{
-		BaseURL:      c.APIURL,
-		APIKey:       c.APIKey,
+	config := c.withoutSecrets()
+	a.config.Store(config)
+	a.client = kraken.Client{
+		BaseURL:      config.APIURL,
+		APIKey:       config.APIKey,
 		PrivateKey:   privateKey,
 		SecondFactor: factor,
 		Transport:    transport,
 		UserAgent:    as.options.UserAgent,
 		Now:          time.Now,
 	}
-	a.current, a.retire = context.WithCancelCause(as.lifetime)
-	a.wire, a.cut = context.WithCancel(as.lifetime)
-	a.uses = keeper.Use{Account: e.name, Credentials: c.credentials(), Upstream: c.upstream(), Codes: codes, Allowed: as.allowed, While: a.current, Wire: a.wire}
 	a.users.Store(1)
-	a.cache.now, a.cache.launch, a.cache.mint = time.Now, as.launch, func() (Token, error) {
-		ctx, cancel := context.WithTimeout(a.current, a.config.Load().timeout())
-		defer cancel()
-		return a.mint(ctx)
+	a.cache.now, a.cache.launch, a.cache.mint = time.Now, as.launch, func() (token Token, err error) {
+		err = a.whileCurrent(context.Background(), time.Now(), func(ctx context.Context, a *Account) (err error) {
+			token, err = a.mint(ctx)
+			return err
+		})
+		return token, err
 	}
 	return a, nil
 }
 
 // runsBy tells whether the account signs with a config's credentials and sends to its place.
 func (a *Account) runsBy(c *Config) bool {
-	return a.uses.Credentials == c.credentials() && a.uses.Upstream == c.upstream()
+	return a.credentials == c.credentials() && a.upstream == c.upstream()
 }
 
 // goesOnBy tells whether what runs can go on by another config. Otherwise it ends, with its cached token, and another takes its place.
@@ -105,7 +108,7 @@ func (a *Account) goesOnBy(c *Config) bool {
 
 // giveUp is the end of an account that doesn't run any more, or never did. It is called once. What is on its way to Kraken goes on.
 func (a *Account) giveUp() {
-	a.retire(errReplaced)
+	a.current.end(errReplaced)
 	a.release()
 }
 
@@ -126,7 +129,6 @@ func (a *Account) hold() bool {
 // release gives up what hold gave, or build.
 func (a *Account) release() {
 	if a.users.Add(-1) == 0 {
-		a.cut()
 		a.transport.release()
 		a.all.keepers.Release(a.keeper)
 	}
@@ -144,9 +146,10 @@ func (a *Account) refuses() error {
 
 // use is what the account's config brings to a call.
 func (a *Account) use(method string) keeper.Use {
-	use := a.uses
-	use.Method, use.Tier = method, a.config.Load().Tier
-	return use
+	return keeper.Use{
+		Account: a.name, Credentials: a.credentials, Upstream: a.upstream, Method: method, Tier: a.config.Load().Tier, Codes: a.codes,
+		Allowed: a.all.allowed, While: a.current.Err,
+	}
 }
 
 // token is a token for a reader: from the cache where there is one, else minted.

@@ -295,7 +295,11 @@ func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
 				}
 				before := rounds(50)
 				const times = 300
-				require.Less(t, int64(rounds(times)-before), int64(times/2), "objects that %d writes leave behind", times)
+				left := int64(rounds(times) - before)
+				for range 20 { // what unique has of texts that are gone is cleared away some time after a collection
+					left = min(left, int64(objects()-before))
+				}
+				require.Less(t, left, int64(times/2), "objects that %d writes leave behind", times)
 			})
 		})
 	}

@@ -7,7 +7,9 @@ package account
 import (
 	"context"
 	"crypto/x509"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -155,6 +157,15 @@ func (as *Accounts) KeyInfo(ctx context.Context, storage logical.Storage, name s
 	return info, err
 }
 
+// Exists tells whether an account is configured. Of one that runs, storage isn't asked.
+func (as *Accounts) Exists(ctx context.Context, storage logical.Storage, name string) (bool, error) {
+	if as.running(name) != nil {
+		return true, nil
+	}
+	stored, err := Read(ctx, storage, name)
+	return stored != nil, err
+}
+
 // Status is what is known of an account without asking Kraken.
 func (as *Accounts) Status(ctx context.Context, storage logical.Storage, name string) (Status, error) {
 	a, err := as.get(ctx, storage, name)
@@ -204,9 +215,8 @@ func (as *Accounts) on(ctx context.Context, storage logical.Storage, name string
 func (a *Account) whileCurrent(ctx context.Context, began time.Time, ask func(context.Context, *Account) error) error {
 	ctx, cancel := context.WithDeadline(ctx, began.Add(a.config.Load().timeout()))
 	defer cancel()
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	defer context.AfterFunc(a.current, func() { end(context.Cause(a.current)) })()
+	ctx, letGo := a.current.bind(ctx)
+	defer letGo()
 	return ask(ctx, a)
 }
 
@@ -354,14 +364,18 @@ func (as *Accounts) Close() {
 	as.mu.Lock()
 	first := !as.closed
 	as.closed = true
-	var running []*Account
+	var running, proving []*Account
 	for _, e := range as.entries {
 		if e.running != nil {
 			running = append(running, e.running)
 			e.running = nil
 		}
+		proving = slices.AppendSeq(proving, maps.Keys(e.proving))
 	}
 	as.mu.Unlock()
+	for _, a := range proving {
+		a.current.end(ErrClosed)
+	}
 	for _, a := range running { // before their calls are cut off, which would be failures of theirs
 		a.giveUp()
 	}

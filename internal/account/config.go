@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
+	"unique"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
@@ -173,8 +174,12 @@ func (c *Config) changed(other *Config) (names []string) {
 func (c *Config) withoutSecrets() *Config {
 	kept := *c
 	kept.APISecret, kept.OTPPassword, kept.TOTPSecret = "", "", ""
+	kept.APIURL, kept.WebSocketURL, kept.CACert, kept.Tier = shared(c.APIURL), shared(c.WebSocketURL), shared(c.CACert), shared(c.Tier)
 	return &kept
 }
+
+// shared is a text that most accounts have the same of, and keep once.
+func shared(text string) string { return unique.Make(text).Value() }
 
 func fingerprint(parts ...string) (sum keeper.Fingerprint) {
 	digest := sha256.New()

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
@@ -162,7 +161,7 @@ func TestConfigsAreToldApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			other := base
 			test.change(&other)
-			running := &Account{uses: keeper.Use{Credentials: base.credentials(), Upstream: base.upstream()}}
+			running := &Account{credentials: base.credentials(), upstream: base.upstream()}
 			running.config.Store(base.withoutSecrets())
 			require.Equal(t, test.goesOn, running.goesOnBy(&other))
 			require.Equal(t, test.identity, running.runsBy(&other))

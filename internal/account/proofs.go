@@ -41,7 +41,7 @@ func (w *write) prove(ctx context.Context) error {
 	if !isStored {
 		w.as.proofs.end(name, refusedByKraken(err))
 	}
-	if context.Cause(w.fresh.current) == errReplaced {
+	if w.fresh.current.Err() == errReplaced {
 		w.giveUp()
 		return errOvertaken // by a write that has disabled the account
 	}
@@ -52,11 +52,12 @@ func (w *write) prove(ctx context.Context) error {
 	return nil
 }
 
-// beginProof notes that what would run is being proved, so that whoever disables the account can end that. It is false if what was read is old.
+// beginProof notes that what would run is being proved, so that whoever disables the account can end that. It is false if what was read is old, or the
+// mount is being closed.
 func (w *write) beginProof() bool {
 	w.as.mu.Lock()
 	defer w.as.mu.Unlock()
-	if w.entry.changes != w.seen {
+	if w.entry.changes != w.seen || w.as.closed {
 		return false
 	}
 	if w.entry.proving == nil {
@@ -69,7 +70,9 @@ func (w *write) beginProof() bool {
 func (w *write) endProof(of *Account) {
 	w.as.mu.Lock()
 	defer w.as.mu.Unlock()
-	delete(w.entry.proving, of)
+	if delete(w.entry.proving, of); len(w.entry.proving) == 0 {
+		w.entry.proving = nil
+	}
 }
 
 // refusedByKraken tells whether a proof is one that mustn't be repeated too often.

@@ -33,6 +33,9 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) (er
 		return errReplaced
 	}
 	defer a.release()
+	wire, letGo := a.wire.bind(a.all.lifetime)
+	defer letGo()
+	use.Wire = wire
 	if !use.Proof && !a.keeper.Proved() { // else verify=false and a read would go round the limit of proofs
 		if err := a.all.proofs.allow(a.name); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,9 +62,29 @@ const logEvery = time.Minute
 type meter struct {
 	fresh, cached, coalesced atomic.Uint64 // these alone are counted at each read
 
-	mu     sync.Mutex // guards all below
-	stats  Stats
+	since time.Time
+
+	mu             sync.Mutex // guards all below
+	tokens, proofs uint64
+	lastSuccess    time.Time
+	calls          []callCount // nearly always one or two, for which a map is ten times as large
+	troubles       *troubles   // nil: there were none
+}
+
+// troubles are what most accounts never have.
+type troubles struct {
+	failures, failedReads, refusedWrites map[string]uint64
+
+	lastError, lastErrorKind string
+	lastErrorAt              time.Time
+
 	silent map[string]silence // by kind
+}
+
+// callCount is how many calls came to the same.
+type callCount struct {
+	Call
+	count uint64
 }
 
 // silence is a trouble that was logged a moment ago.
@@ -72,7 +93,7 @@ type silence struct {
 	times uint64    // how often it happened since
 }
 
-func newMeter() *meter { return &meter{stats: Stats{Since: time.Now()}} }
+func newMeter() *meter { return &meter{since: time.Now()} }
 
 // meter is what counts for an account now. A delete puts another in its place.
 func (as *Accounts) meter(e *entry) *meter {
@@ -100,14 +121,18 @@ func (m *meter) read(ctx context.Context, token Token, err error) {
 		m.answered(token)
 	case isAnsweredElsewhere(ctx, err):
 	default:
-		m.count(&m.stats.FailedReads, KindName(err))
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		increment(&m.inTrouble().failedReads, KindName(err))
 	}
 }
 
 // refused counts a write that was refused, if err says so.
 func (m *meter) refused(ctx context.Context, err error) {
 	if err != nil && !isAnsweredElsewhere(ctx, err) {
-		m.count(&m.stats.RefusedWrites, KindName(err))
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		increment(&m.inTrouble().refusedWrites, KindName(err))
 	}
 }
 
@@ -123,15 +148,17 @@ func (as *Accounts) Refused(ctx context.Context, name string, err error) {
 	}
 }
 
-func (m *meter) count(counts *map[string]uint64, kind string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	increment(counts, kind)
+// inTrouble is where troubles are noted. m.mu is held.
+func (m *meter) inTrouble() *troubles {
+	if m.troubles == nil {
+		m.troubles = new(troubles)
+	}
+	return m.troubles
 }
 
-func increment[K comparable](counts *map[K]uint64, what K) {
+func increment(counts *map[string]uint64, what string) {
 	if *counts == nil {
-		*counts = map[K]uint64{}
+		*counts = map[string]uint64{}
 	}
 	(*counts)[what]++
 }
@@ -139,26 +166,26 @@ func increment[K comparable](counts *map[K]uint64, what K) {
 func (m *meter) minted() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stats.Minted++
-	m.stats.LastSuccess = time.Now()
+	m.tokens++
+	m.lastSuccess = time.Now()
 }
 
 // failed counts a failure. It tells whether to log it now, and how often its kind happened since it was last logged, this time included.
 func (m *meter) failed(err error) (times uint64, log bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now, kind := time.Now(), KindName(err)
-	increment(&m.stats.Failures, kind)
-	m.stats.LastError, m.stats.LastErrorKind, m.stats.LastErrorAt = err.Error(), kind, now
-	quiet := m.silent[kind]
+	now, kind, t := time.Now(), KindName(err), m.inTrouble()
+	increment(&t.failures, kind)
+	t.lastError, t.lastErrorKind, t.lastErrorAt = err.Error(), kind, now
+	quiet := t.silent[kind]
 	quiet.times++
 	if log = now.Sub(quiet.since) >= logEvery; log {
 		times, quiet = quiet.times, silence{since: now}
 	}
-	if m.silent == nil {
-		m.silent = map[string]silence{}
+	if t.silent == nil {
+		t.silent = map[string]silence{}
 	}
-	m.silent[kind] = quiet
+	t.silent[kind] = quiet
 	return times, log
 }
 
@@ -170,26 +197,40 @@ func (m *meter) called(method string, err error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	increment(&m.stats.Calls, Call{method, outcome})
+	call := Call{method, outcome}
+	i := slices.IndexFunc(m.calls, func(c callCount) bool { return c.Call == call })
+	if i < 0 {
+		i = len(m.calls)
+		m.calls = append(m.calls, callCount{Call: call})
+	}
+	m.calls[i].count++
 }
 
 // proof counts a proof.
 func (m *meter) proof() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stats.Proofs++
+	m.proofs++
 }
 
 // snapshot is a copy of the counts.
 func (m *meter) snapshot() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	stats := m.stats
-	stats.Fresh, stats.Cached, stats.Coalesced = m.fresh.Load(), m.cached.Load(), m.coalesced.Load()
-	stats.Failures = maps.Clone(m.stats.Failures)
-	stats.FailedReads = maps.Clone(m.stats.FailedReads)
-	stats.Calls = maps.Clone(m.stats.Calls)
-	stats.RefusedWrites = maps.Clone(m.stats.RefusedWrites)
+	stats := Stats{
+		Since: m.since, Minted: m.tokens, Proofs: m.proofs, LastSuccess: m.lastSuccess,
+		Fresh: m.fresh.Load(), Cached: m.cached.Load(), Coalesced: m.coalesced.Load(),
+	}
+	for _, call := range m.calls {
+		if stats.Calls == nil {
+			stats.Calls = make(map[Call]uint64, len(m.calls))
+		}
+		stats.Calls[call.Call] = call.count
+	}
+	if t := m.troubles; t != nil {
+		stats.Failures, stats.FailedReads, stats.RefusedWrites = maps.Clone(t.failures), maps.Clone(t.failedReads), maps.Clone(t.refusedWrites)
+		stats.LastError, stats.LastErrorKind, stats.LastErrorAt = t.lastError, t.lastErrorKind, t.lastErrorAt
+	}
 	return stats
 }
 

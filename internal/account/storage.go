@@ -70,15 +70,15 @@ func configOf(path string) (name string, ok bool) {
 // keyStore is an API key's keeper.Store.
 type keyStore struct {
 	storage logical.Storage
-	path    string
+	apiKey  string
 }
 
-func newKeyStore(storage logical.Storage, apiKey string) keyStore {
-	return keyStore{storage: storage, path: keyStorage + keeper.ID(apiKey)}
-}
+func newKeyStore(storage logical.Storage, apiKey string) keyStore { return keyStore{storage, apiKey} }
+
+func (s keyStore) path() string { return keyStorage + keeper.ID(s.apiKey) }
 
 func (s keyStore) Load(ctx context.Context) (record keeper.Record, ok bool, err error) {
-	entry, err := s.storage.Get(ctx, s.path)
+	entry, err := s.storage.Get(ctx, s.path())
 	if err != nil || entry == nil {
 		return record, false, err
 	}
@@ -86,11 +86,11 @@ func (s keyStore) Load(ctx context.Context) (record keeper.Record, ok bool, err 
 }
 
 func (s keyStore) Save(ctx context.Context, record keeper.Record) error {
-	entry, err := logical.StorageEntryJSON(s.path, record)
+	entry, err := logical.StorageEntryJSON(s.path(), record)
 	if err != nil {
 		return err
 	}
 	return s.storage.Put(ctx, entry)
 }
 
-func (s keyStore) Delete(ctx context.Context) error { return s.storage.Delete(ctx, s.path) }
+func (s keyStore) Delete(ctx context.Context) error { return s.storage.Delete(ctx, s.path()) }

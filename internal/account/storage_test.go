@@ -296,7 +296,7 @@ func TestAKeysRecordIsStored(t *testing.T) {
 func TestARecordThatCannotBeDecodedIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
 		store := newKeyStore(m.storage, first.APIKey)
-		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: store.path, Value: []byte("{")}))
+		require.NoError(t, m.storage.Put(t.Context(), &logical.StorageEntry{Key: store.path(), Value: []byte("{")}))
 		_, _, err := store.Load(t.Context())
 		require.Error(t, err)
 	})

@@ -32,6 +32,7 @@ func (as *Accounts) Write(ctx context.Context, storage logical.Storage, name str
 	}
 	defer as.drop(e)
 	w := &write{as: as, storage: storage, entry: e, change: change}
+	defer w.releaseKeeper()
 	defer w.giveUp()
 	for {
 		if err := w.try(ctx); err == nil {
@@ -57,6 +58,9 @@ type write struct {
 	seen   uint64        // the entry's changes before it was read
 	merged *Config       // what it shall be
 	owner  keeper.Record // of its key; the zero value: none
+
+	keeper   *keeper.Keeper // held; nil: none
+	keeperOf string         // the API key
 
 	fresh  *Account // what would run by merged; nil: not built, or in its place
 	proved bool     // fresh was
@@ -167,12 +171,12 @@ func (w *write) store(ctx context.Context) error {
 		}
 	})
 	for proof := range ended {
-		proof.retire(errReplaced)
+		proof.current.end(errReplaced)
 	}
 	if old != nil {
 		old.giveUp()
 		if !old.config.Load().samePlace(w.merged) {
-			old.cut() // a call that hangs there mustn't stand in the way; its account has ended, so its end is no failure
+			old.wire.end(context.Canceled) // a call that hangs there mustn't stand in the way; its account has ended, so its end is no failure
 		}
 	}
 	if was == isStored {

@@ -41,9 +41,9 @@ type Use struct {
 	// Allowed is asked before each nonce that is taken. Its error is the answer instead: nothing is reserved, and nothing is sent. It must not block for long.
 	// nil: the call is allowed.
 	Allowed func() error
-	// While ends what the call is made for: no call begins once it is done, and its cause is the answer. nil: nothing does. Who waits is woken by the end
-	// of its own context, not by this.
-	While context.Context
+	// While tells why what the call is made for is over, nil if it isn't: no call begins then, and that is the answer. nil: it never is. Who waits is woken
+	// by the end of its own context, not by this. It may be called with locks held, and must return at once.
+	While func() error
 	// Wire ends the call itself, once it is made. nil: nothing does but its deadline.
 	Wire context.Context
 }
@@ -61,15 +61,11 @@ const LeastCallTime = 100 * time.Millisecond
 
 // Keeper keeps one API key. Its methods may be called by any number of goroutines at once.
 type Keeper struct {
+	*common
 	id    string
-	users int              // who hold it; Keepers.mu guards it
-	now   func() time.Time // the clock of the nonces
-	log   hclog.Logger
+	users int // who hold it; Keepers.mu guards it
 
-	upstreams *upstreams // what all keepers know together
-
-	proving chan struct{} // holds an element while a proof is made: one at a time
-	closed  chan struct{} // closed by close
+	proving gate // of proofs: one is made at a time
 
 	// mu guards all below. It is never held over I/O or a call.
 	mu       sync.Mutex
@@ -95,6 +91,11 @@ type Keeper struct {
 	answered uint64        // calls that got an answer of whatever kind
 	slowest  time.Duration // of the answers; fades
 
+	troubles *troubles // nil: there were none
+}
+
+// troubles are what most keys never have.
+type troubles struct {
 	nonceRefusals uint64
 	holdOffs      map[string]uint64 // by kind: answers that began or prolonged one
 
@@ -114,18 +115,18 @@ type Keeper struct {
 // of KindTimeout if the turn didn't come in time because Kraken doesn't answer; or the cause of ctx's end.
 func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 	if use.Proof {
-		select {
-		case k.proving <- struct{}{}:
-		case <-ctx.Done():
+		switch err := k.proving.take(ctx, k.closed); err {
+		case nil:
+		case ErrClosed:
+			return err
+		default:
 			return ended(ctx)
-		case <-k.closed:
-			return ErrClosed
 		}
 		defer func() {
 			if err != nil {
 				k.proofFailed()
 			}
-			<-k.proving
+			k.proving.give()
 		}()
 	}
 	w, err := k.takeTurn(ctx, use)
@@ -205,7 +206,9 @@ func (k *Keeper) learn(w *waiter, err error) error {
 	switch {
 	case err == nil:
 		k.heldUntil, k.heldFor, k.holds = time.Time{}, nil, 0
-		k.heldBack.ends(k, now, "the account is no longer held back")
+		if k.troubles != nil {
+			k.troubles.heldBack.ends(k, now, "the account is no longer held back")
+		}
 		k.nonces.wasAccepted(now)
 		k.refusals.succeeded(w.use)
 		k.record.used = true
@@ -262,7 +265,9 @@ func (k *Keeper) wasAnswered(w *waiter, now time.Time) {
 	k.answered++
 	k.slowest = max(now.Sub(w.began), k.slowest*7/8)
 	k.outage = nil
-	k.silent.ends(k, now, "Kraken can be reached again")
+	if k.troubles != nil {
+		k.troubles.silent.ends(k, now, "Kraken can be reached again")
+	}
 }
 
 // wasNotAnswered notes that Kraken gave no answer, or that it can't give one now.
@@ -275,7 +280,7 @@ func (k *Keeper) wasNotAnswered(w *waiter, now time.Time, cause *kraken.Error) {
 	}
 	k.outage = k.outage.failed(w.ctx, w.use, w.began, now, cause, k.counter.limited())
 	if k.outage.declared {
-		k.silent.begins(k, k.outage.since, now, "Kraken can't be reached", "error", cause)
+		k.inTrouble().silent.begins(k, k.outage.since, now, "Kraken can't be reached", "error", cause)
 	}
 }
 
@@ -329,11 +334,12 @@ func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) *k
 	told.RetryAfter = max(hold, min(cause.RetryAfter, longestAsked))
 	k.heldUntil, k.heldFor = now.Add(told.RetryAfter), &told
 	k.holds = min(k.holds+1, mostHolds)
-	if k.holdOffs == nil {
-		k.holdOffs = map[string]uint64{}
+	troubles := k.inTrouble()
+	if troubles.holdOffs == nil {
+		troubles.holdOffs = map[string]uint64{}
 	}
-	k.holdOffs[cause.Kind.String()]++
-	k.heldBack.begins(k, now, now, "the account is held back", "kind", cause.Kind, "for", told.RetryAfter, "error", cause)
+	troubles.holdOffs[cause.Kind.String()]++
+	troubles.heldBack.begins(k, now, now, "the account is held back", "kind", cause.Kind, "for", told.RetryAfter, "error", cause)
 	return &told
 }
 
@@ -347,10 +353,19 @@ func (k *Keeper) meets(w *waiter, now time.Time, cause *kraken.Error, memory tim
 // teaches tells whether what comes of a call says anything about its upstream that others may believe.
 func (k *Keeper) teaches(use Use) bool { return k.record.stored && !use.Proof }
 
+// inTrouble is where the key's troubles are noted.
+func (k *Keeper) inTrouble() *troubles {
+	if k.troubles == nil {
+		k.troubles = new(troubles)
+	}
+	return k.troubles
+}
+
 // nonceRefused counts a refused nonce, and has it logged.
 func (k *Keeper) nonceRefused(now time.Time) {
-	k.nonceRefusals++
-	if times, log := k.refusedNonces.came(now); log {
+	troubles := k.inTrouble()
+	troubles.nonceRefusals++
+	if times, log := troubles.refusedNonces.came(now); log {
 		k.note(hclog.Warn, "Kraken refused a nonce: the API key is used elsewhere as well, or a clock was set back",
 			"times", times, "ahead", k.nonces.ahead(k.clock()).Truncate(time.Millisecond))
 	}

@@ -341,7 +341,7 @@ func TestNoCallBeginsOnceWhatItIsForIsOver(t *testing.T) {
 				b := newBench(t, &fakeKraken{})
 				while, end := context.WithCancelCause(t.Context())
 				use := tokenUse
-				use.While = while
+				use.While = func() error { return context.Cause(while) }
 				err := when(b, func() <-chan error {
 					return b.begin(within(t, time.Minute), use, func(context.Context, uint64) error { t.Error("a call was made"); return nil })
 				}, func() { end(replaced) })

@@ -14,21 +14,32 @@ import (
 // many pairs proved could push away what is known of others' keys. Beyond that, the one whose knowledge is the first to be worth nothing is forgotten.
 const mostIdle = 1024
 
+// longestSweep is how long idle keepers may go without a look at them.
+const longestSweep = time.Hour
+
 // Keepers has the one keeper of each API key of a mount. Its methods may be called by any number of goroutines at once.
 type Keepers struct {
-	now       func() time.Time
-	log       hclog.Logger
-	upstreams *upstreams
+	common *common
 
 	mu     sync.Mutex // guards all below, and Keeper.users
 	closed bool
 	byID   map[string]*Keeper
 	idle   map[string]*Keeper // those of byID that nobody holds
+	// sweepAt is when one of idle may know nothing any more, as far as the last sweep has shown. Busy ones may at any time.
+	sweepAt time.Time
+}
+
+// common is what all keepers of a mount have in common.
+type common struct {
+	now       func() time.Time // the clock of the nonces
+	log       hclog.Logger
+	upstreams *upstreams
+	closed    chan struct{} // closed by Keepers.Close
 }
 
 // NewKeepers returns Keepers without any. now is the clock of the nonces.
 func NewKeepers(now func() time.Time, log hclog.Logger) *Keepers {
-	return &Keepers{now: now, log: log, upstreams: newUpstreams(), byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
+	return &Keepers{common: &common{now, log, newUpstreams(), make(chan struct{})}, byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
 }
 
 // ID names an API key's record in storage.
@@ -47,11 +58,11 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 	}
 	k := ks.byID[id]
 	if k == nil {
-		k = &Keeper{
-			id: id, now: ks.now, log: ks.log, upstreams: ks.upstreams, counter: newCounter(), refusals: refusals{},
-			proving: make(chan struct{}, 1), closed: make(chan struct{}), record: record{store: store, using: make(chan struct{}, 1)},
-		}
+		k = &Keeper{common: ks.common, id: id, counter: newCounter(), record: record{store: store}}
 		ks.byID[id] = k
+		if !time.Now().Before(ks.sweepAt) {
+			ks.evict()
+		}
 	}
 	delete(ks.idle, id)
 	k.users++
@@ -62,8 +73,23 @@ func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
 func (ks *Keepers) Release(k *Keeper) {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
-	if k.users--; k.users == 0 && ks.byID[k.id] == k {
-		ks.idle[k.id] = k
+	if k.users--; k.users > 0 || ks.byID[k.id] != k {
+		return
+	}
+	now := time.Now()
+	until, busy, _ := k.knowsUntil(now)
+	if !busy && !until.After(now) {
+		delete(ks.byID, k.id)
+		return
+	}
+	ks.idle[k.id] = k
+	if busy {
+		until = now
+	}
+	if until.Before(ks.sweepAt) {
+		ks.sweepAt = until
+	}
+	if len(ks.idle) > mostIdle || !now.Before(ks.sweepAt) {
 		ks.evict()
 	}
 }
@@ -76,6 +102,7 @@ func (ks *Keepers) evict() {
 		first string // to know nothing any more; busy ones don't count
 		until time.Time
 	}
+	ks.sweepAt = now.Add(longestSweep)
 	for id, k := range ks.idle {
 		until, busy, stored := k.knowsUntil(now)
 		group := &groups[0]
@@ -85,10 +112,14 @@ func (ks *Keepers) evict() {
 		switch {
 		case busy:
 			group.count++
+			ks.sweepAt = now
 		case !until.After(now):
 			ks.forget(id)
 		default:
 			group.count++
+			if until.Before(ks.sweepAt) {
+				ks.sweepAt = until
+			}
 			if group.first == "" || until.Before(group.until) {
 				group.first, group.until = id, until
 			}
@@ -139,18 +170,17 @@ func (ks *Keepers) Len() int {
 // Close answers all who wait with ErrClosed, and all that comes later. Calls under way end as their contexts do.
 func (ks *Keepers) Close() {
 	ks.mu.Lock()
+	first := !ks.closed
 	ks.closed = true
 	all := ks.byID
 	ks.byID, ks.idle = map[string]*Keeper{}, map[string]*Keeper{}
 	ks.mu.Unlock()
-	for _, k := range all {
-		k.close()
+	if first {
+		close(ks.common.closed)
 	}
-}
-
-func (k *Keeper) close() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	close(k.closed)
-	k.sweep(time.Now())
+	for _, k := range all {
+		k.mu.Lock()
+		k.sweep(time.Now())
+		k.mu.Unlock()
+	}
 }

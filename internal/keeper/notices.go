@@ -24,14 +24,17 @@ func (k *Keeper) note(level hclog.Level, message string, details ...any) {
 			details[i] = text.String()
 		}
 	}
-	k.notices = append(k.notices, notice{level, message, append([]any{"account", k.record.Account}, details...)})
+	troubles := k.inTrouble()
+	troubles.notices = append(troubles.notices, notice{level, message, append([]any{"account", k.record.Account}, details...)})
 }
 
 // logNotices logs what was collected. It must be called without k.mu.
 func (k *Keeper) logNotices() {
+	var notices []notice
 	k.mu.Lock()
-	notices := k.notices
-	k.notices = nil
+	if k.troubles != nil {
+		notices, k.troubles.notices = k.troubles.notices, nil
+	}
 	k.mu.Unlock()
 	for _, n := range notices {
 		k.log.Log(n.level, n.message, n.details...)

@@ -366,8 +366,8 @@ func (k *Keeper) over(w *waiter) error {
 	switch {
 	case w.ctx.Err() != nil:
 		return ended(w.ctx)
-	case w.use.While != nil && w.use.While.Err() != nil:
-		return ended(w.use.While)
+	case w.use.While != nil:
+		return w.use.While()
 	}
 	return nil
 }

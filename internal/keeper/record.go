@@ -35,8 +35,7 @@ type Store interface {
 // record is the stored record as it is known here.
 type record struct {
 	store Store
-	// using holds an element while somebody loads, saves or deletes. It isn't a mutex: its wait ends with its caller.
-	using chan struct{}
+	using gate // of who loads, saves or deletes
 
 	// Keeper.mu guards these. They change only while using is held, but for loaded.
 	Record
@@ -49,18 +48,6 @@ type record struct {
 	// used: Kraken has accepted a call, a proof's too, so that Record.Unaccepted isn't true any more. Keeper.mu guards it.
 	used bool
 }
-
-// take waits until nobody else uses the store.
-func (r *record) take(ctx context.Context) error {
-	select {
-	case r.using <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *record) give() { <-r.using }
 
 // load makes the record known. The caller has taken it.
 func (k *Keeper) load(ctx context.Context) error {
@@ -99,10 +86,10 @@ func (k *Keeper) save(ctx context.Context, next Record) error {
 
 // Owner returns the record of the key, with the account that it was last stored in, and whether there is one.
 func (k *Keeper) Owner(ctx context.Context) (owner Record, ok bool, err error) {
-	if err := k.record.take(ctx); err != nil {
+	if err := k.record.using.take(ctx, nil); err != nil {
 		return Record{}, false, err
 	}
-	defer k.record.give()
+	defer k.record.using.give()
 	if err := k.load(ctx); err != nil {
 		return Record{}, false, err
 	}
@@ -123,10 +110,10 @@ func (k *Keeper) Proved() bool {
 // Claim stores that an account has the key, and whether Kraken has accepted its credentials, with a ceiling above all nonces that were used for the key
 // until now, those of its proof above all. It writes nothing if that is what is stored.
 func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
-	if err := k.record.take(ctx); err != nil {
+	if err := k.record.using.take(ctx, nil); err != nil {
 		return err
 	}
-	defer k.record.give()
+	defer k.record.using.give()
 	if err := k.load(ctx); err != nil {
 		return err
 	}
@@ -154,10 +141,10 @@ func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
 // Otherwise the record stays: the key may come back, and its nonce must not go back. So there are no more records that mean nothing than accounts: whoever may
 // write one could store pair after made-up pair.
 func (k *Keeper) Unclaim(ctx context.Context, account string) error {
-	if err := k.record.take(ctx); err != nil {
+	if err := k.record.using.take(ctx, nil); err != nil {
 		return err
 	}
-	defer k.record.give()
+	defer k.record.using.give()
 	if err := k.load(ctx); err != nil {
 		return err
 	}
@@ -189,10 +176,10 @@ func (k *Keeper) Reload() {
 //
 // The error is a *NotOwnerError, or the store's.
 func (k *Keeper) nextNonce(ctx context.Context, use Use) (uint64, error) {
-	if err := k.record.take(ctx); err != nil {
+	if err := k.record.using.take(ctx, nil); err != nil {
 		return 0, err
 	}
-	defer k.record.give()
+	defer k.record.using.give()
 	if err := k.load(ctx); err != nil {
 		return 0, err
 	}

@@ -29,7 +29,7 @@ type refusal struct {
 	proof bool // it was a proof that was refused
 }
 
-// refusals are the remembered refusals of a key. Keeper.mu guards them.
+// refusals are the remembered refusals of a key; nil: there is none. Keeper.mu guards them.
 type refusals map[refused]refusal
 
 // aboutMethod tells the refusals that say something of the method alone.
@@ -59,14 +59,17 @@ func (rs refusals) remembered(use Use, now time.Time) *refusal {
 }
 
 // remember keeps a refusal.
-func (rs refusals) remember(about refused, use Use, now time.Time, err error) {
-	if len(rs) >= mostRefusals {
-		maps.DeleteFunc(rs, func(_ refused, r refusal) bool { return !now.Before(r.until) })
+func (rs *refusals) remember(about refused, use Use, now time.Time, err error) {
+	if *rs == nil {
+		*rs = refusals{}
 	}
-	if len(rs) >= mostRefusals {
-		clear(rs)
+	if len(*rs) >= mostRefusals {
+		maps.DeleteFunc(*rs, func(_ refused, r refusal) bool { return !now.Before(r.until) })
 	}
-	rs[about] = refusal{err: err, until: now.Add(refusalMemory), proof: use.Proof}
+	if len(*rs) >= mostRefusals {
+		clear(*rs)
+	}
+	(*rs)[about] = refusal{err: err, until: now.Add(refusalMemory), proof: use.Proof}
 }
 
 // succeeded forgets what a good answer has disproved: the refusals of its own method, and of all methods.

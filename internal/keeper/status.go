@@ -38,10 +38,11 @@ func (k *Keeper) Status(use Use) Status {
 		return Status{}
 	}
 	s := Status{
-		HoldOffs:      maps.Clone(k.holdOffs),
-		NonceRefusals: k.nonceRefusals,
-		NonceAhead:    k.nonces.ahead(k.clock()),
-		Waiting:       len(k.queue),
+		NonceAhead: k.nonces.ahead(k.clock()),
+		Waiting:    len(k.queue),
+	}
+	if k.troubles != nil {
+		s.HoldOffs, s.NonceRefusals = maps.Clone(k.troubles.holdOffs), k.troubles.nonceRefusals
 	}
 	if until, cause := k.heldBy(use, now); until.After(now) {
 		s.HeldUntil, s.HeldFor = until, cause
