@@ -46,7 +46,7 @@ func herd(w *world) error {
 		return taken, err
 	}}
 	theirs := contender{floor, func() (sample, error) { return w.atOnce(clients, floor+"/ws-token") }}
-	samples, err := interleave(w.rounds(11), ours, theirs)
+	samples, err := interleave(w.rounds(21), ours, theirs)
 	if err != nil {
 		return err
 	}
