@@ -7,6 +7,9 @@ MODULE  := github.com/krakensecrets/$(PLUGIN)
 VERSION ?= v0.1.0-dev
 OUT     ?= bin
 
+# A module of its own, so that what measures isn't among what the plugin depends on.
+LOAD    := test/bench/load
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The race detector needs cgo, that is a C compiler; Go says 1 here where it found one.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -40,6 +43,7 @@ test: unit acceptance ## All tests: unit, then acceptance
 unit: ## Tests without a Vault server, with the race detector: units, engine over simulator, plugin over gRPC
 	@$(if $(RACE),,echo "No C compiler, so no race detector.")
 	go test $(RACE) $$(go list ./... | grep -v /test/acceptance)
+	cd $(LOAD) && go test $(RACE) ./...
 
 .PHONY: acceptance
 acceptance: ## Real vault commands against a real Vault server (found on PATH, else built once)
@@ -71,11 +75,18 @@ SOAKTIME ?= 10m
 soak: ## Readers, faults and config writes for SOAKTIME (10m): memory and open files must stay flat; prints the figures
 	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault SOAKTIME=$(SOAKTIME) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/acceptance
 
+# BENCHFLAGS: -quick tries everything once, -only herd,cold measures some; neither writes docs/performance.md.
+BENCHFLAGS ?=
+.PHONY: bench
+bench: ## Measure the engine side by side with others on one Vault, in 5 minutes, and write docs/performance.md
+	@vault=$$(scripts/vault); cd $(LOAD) && set -x && VAULT_BIN=$$vault go run . $(BENCHFLAGS)
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, and the syntax of the shell scripts
 	@unformatted=$$(gofmt -l .); if [[ -n $$unformatted ]]; then echo "not gofmt'ed (make fmt):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	cd $(LOAD) && go vet ./... && go run $(STATICCHECK) ./...
 	@for script in scripts/* .ci/run; do bash -n "$$script"; done
 
 .PHONY: fmt

@@ -144,7 +144,8 @@ func (l *Line) swallow() {
 }
 
 // SetLatency makes every byte that arrives from now on, and the end of a connection, take so long to pass, each way.
-// Making a connection takes no longer.
+// On a connection that is made from now on, nothing sets out before a round trip is over, which TCP's handshake takes on a real
+// network. (Here the client's kernel has the connection at once; but it learns nothing from that.)
 func (l *Line) SetLatency(latency time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -181,6 +182,7 @@ func (l *Line) accept(listener net.Listener) {
 
 // connect connects a client with the server, until either end closes the connection or the line is cut.
 func (l *Line) connect(listener net.Listener, client *net.TCPConn) {
+	accepted := time.Now()
 	server, err := new(net.Dialer).DialContext(l.ctx, "tcp", l.server)
 	if err != nil {
 		_ = client.Close()
@@ -188,7 +190,7 @@ func (l *Line) connect(listener net.Listener, client *net.TCPConn) {
 	}
 	k := &link{client: client, server: server.(*net.TCPConn), ended: make(chan struct{})}
 	defer l.remove(k)
-	if !l.add(k, listener) {
+	if !l.add(k, listener, accepted) {
 		k.end(false)
 		return
 	}
@@ -200,7 +202,7 @@ func (l *Line) connect(listener net.Listener, client *net.TCPConn) {
 }
 
 // add counts a link in; false if the line was cut since the listener took it.
-func (l *Line) add(k *link, listener net.Listener) bool {
+func (l *Line) add(k *link, listener net.Listener, accepted time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken || l.listener != listener {
@@ -208,6 +210,7 @@ func (l *Line) add(k *link, listener net.Listener) bool {
 	}
 	l.links[k] = struct{}{}
 	l.traffic.Connections++
+	k.ready = accepted.Add(2 * l.latency)
 	if l.swallowing {
 		k.swallow()
 	}
@@ -227,16 +230,20 @@ type piece struct {
 	due   time.Time
 }
 
+// timerError is by how much one of Go's timers may be late.
+const timerError = 2 * time.Millisecond
+
 // carry takes one direction's bytes along until it ends, and then ends the link, unless that is swallowed.
 func (l *Line) carry(k *link, from, to *net.TCPConn, flow *Flow) {
 	underWay := make(chan piece, 64)
 	l.running.Go(func() { l.receive(k, from, underWay) })
 	for p := range underWay {
 		select {
-		case <-time.After(time.Until(p.due)):
+		case <-time.After(time.Until(p.due) - timerError):
 		case <-k.ended:
 			return
 		}
+		nap(time.Until(p.due))
 		switch {
 		case k.swallowed.Load():
 		case p.err != nil:
@@ -257,8 +264,12 @@ func (l *Line) receive(k *link, from *net.TCPConn, underWay chan<- piece) {
 	for {
 		buffer := make([]byte, 16<<10)
 		n, err := from.Read(buffer)
+		sent := time.Now()
+		if sent.Before(k.ready) {
+			sent = k.ready
+		}
 		l.mu.Lock()
-		due := time.Now().Add(l.latency)
+		due := sent.Add(l.latency)
 		l.mu.Unlock()
 		select {
 		case underWay <- piece{buffer[:n], err, due}: // from a TCP connection, bytes or an error
@@ -274,6 +285,7 @@ func (l *Line) receive(k *link, from *net.TCPConn, underWay chan<- piece) {
 // link is one connection by way of a line.
 type link struct {
 	client, server *net.TCPConn
+	ready          time.Time // when TCP's handshake is over
 	swallowed      atomic.Bool
 	ending         sync.Once
 	ended          chan struct{}

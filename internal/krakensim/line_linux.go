@@ -2,6 +2,7 @@ package krakensim
 
 import (
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,4 +18,14 @@ func deafen(conn *net.TCPConn) {
 	_ = raw.Control(func(fd uintptr) {
 		_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &dropAll})
 	})
+}
+
+// nap sleeps for a moment, to within some 0.1 ms. Go's own sleep is up to a millisecond longer, for that is what it asks of the kernel in.
+func nap(moment time.Duration) {
+	if moment <= 0 {
+		return
+	}
+	left := unix.NsecToTimespec(moment.Nanoseconds())
+	for unix.Nanosleep(&left, &left) == unix.EINTR { // by a signal; left is what is left
+	}
 }

@@ -168,6 +168,10 @@ func TestALineMayBeSlow(t *testing.T) {
 	require.NoError(t, askTime(t.Context(), line, transport))
 	assert.GreaterOrEqual(t, time.Since(start), 60*time.Millisecond, "each way")
 
+	start = time.Now()
+	require.NoError(t, askTime(t.Context(), line, newTransport(t)))
+	assert.GreaterOrEqual(t, time.Since(start), 120*time.Millisecond, "a new connection takes a round trip more")
+
 	line.SetLatency(time.Hour)
 	assert.ErrorIs(t, askTime(briefly(t), line, transport), context.DeadlineExceeded)
 	line.SetLatency(0)
