@@ -77,7 +77,7 @@ func TestEventsAreSentInOrderAndNobodyWaitsForThem(t *testing.T) {
 		assert.Zero(t, time.Since(began))
 		q.work.Wait()
 		assert.Equal(t, want, bus.sent)
-		assert.Equal(t, 50*bus.takes, time.Since(began), "one at a time")
+		assert.Equal(t, eventDelay+50*bus.takes, time.Since(began), "one at a time")
 		q.add(numbered(50))
 		q.work.Wait()
 		assert.Equal(t, "50", bus.sent[50], "it begins again")
@@ -88,6 +88,7 @@ func TestABusThatTakesNothingLosesEventsAndIsToldOnceAMinute(t *testing.T) {
 	bus := &slowBus{takes: time.Hour}
 	withQueue(t, bus, func(t *testing.T, q *eventQueue, log *bytes.Buffer) {
 		q.add(numbered(0))
+		time.Sleep(eventDelay)
 		synctest.Wait() // it is being sent
 		for i := range 3 * mostEvents {
 			q.add(numbered(i))
