@@ -8,11 +8,11 @@ import (
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/bench/answer"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/bench/least"
 )
 
 func main() {
-	if err := answer.Serve(factory); err != nil {
+	if err := least.Serve(factory); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -25,7 +25,7 @@ func factory(ctx context.Context, conf *logical.BackendConfig) (logical.Backend,
 			Operations: map[logical.Operation]framework.OperationHandler{
 				logical.ReadOperation: &framework.PathOperation{
 					Callback: func(context.Context, *logical.Request, *framework.FieldData) (*logical.Response, error) {
-						return answer.Token(), nil
+						return least.Token(), nil
 					},
 				},
 			},

@@ -14,6 +14,7 @@ const (
 	kraken     = "vault-plugin-secrets-kraken"
 	floor      = "floor"
 	constant   = "constant"
+	callerOnly = "caller"
 	kvExternal = "kv-external"
 	krakenSim  = "kraken-sim" // no plugin
 )
@@ -24,6 +25,7 @@ var programs = []struct{ name, dir, pkg string }{
 	{kraken, "../../..", "./cmd/vault-plugin-secrets-kraken"},
 	{floor, "../../..", "./test/bench/floor"},
 	{constant, "../../..", "./test/bench/constant"},
+	{callerOnly, "../../..", "./test/bench/caller"},
 	{krakenSim, "../../..", "./cmd/kraken-sim"},
 	{kvExternal, ".", "github.com/hashicorp/vault-plugin-secrets-kv/cmd/vault-plugin-secrets-kv"},
 }

@@ -15,6 +15,8 @@ const (
 	bareFar   = "bare signed call, 40 ms away"
 	minted    = "minted"
 	mintedFar = "minted, 40 ms away"
+	leastNear = "the least plugin that calls"
+	leastFar  = "the least plugin that calls, 40 ms away"
 )
 
 // mintedReads compares reads that mint a token to their parts, and takes along what the parts of a read's time are.
@@ -23,11 +25,15 @@ func mintedReads(w *world) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.newAccount(kraken, minted, w.near.REST, false); err != nil {
+	if err := w.mount(callerOnly, callerOnly); err != nil {
 		return err
 	}
-	if _, err := w.newAccount(kraken, "far", w.far.URL(), false); err != nil {
-		return err
+	for _, mount := range []string{kraken, callerOnly} {
+		for name, url := range map[string]string{"near": w.near.REST, "far": w.far.URL()} {
+			if _, err := w.newAccount(mount, name, url, false); err != nil {
+				return err
+			}
+		}
 	}
 	bare, err := w.newCaller(w.near, w.near.REST)
 	if err != nil {
@@ -44,8 +50,10 @@ func mintedReads(w *world) error {
 	contenders := []contender{
 		{bareCall, func() (sample, error) { return bare.repeat(until) }},
 		{bareFar, func() (sample, error) { return far.repeat(few) }},
-		w.readers(minted, 1, until, kraken+"/ws-token/"+minted),
+		w.readers(minted, 1, until, kraken+"/ws-token/near"),
 		w.readers(mintedFar, 1, few, kraken+"/ws-token/far"),
+		w.readers(leastNear, 1, until, callerOnly+"/ws-token/near"),
+		w.readers(leastFar, 1, few, callerOnly+"/ws-token/far"),
 	}
 	for _, name := range names {
 		if name != kvExternal {
@@ -69,6 +77,10 @@ func mintedReads(w *world) error {
 	}
 	w.results.set("minted-40", summarize(overRoundTrip), "%s; a bare signed call %s",
 		milliseconds(median(p50(mintedFar))), milliseconds(median(p50(bareFar))))
+	for id, pair := range map[string][2]string{"minted-least": {minted, leastNear}, "minted-40-least": {mintedFar, leastFar}} {
+		ours, theirs := p50(pair[0]), p50(pair[1])
+		w.results.set(id, summarize(ratios(ours, theirs)), "%s and %s", milliseconds(median(ours)), milliseconds(median(theirs)))
+	}
 	w.plots.times = map[string]float64{}
 	for name := range samples {
 		w.plots.times[name] = median(p50(name))
