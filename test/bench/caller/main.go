@@ -30,23 +30,26 @@ type caller struct {
 	clients map[string]*kraken.Client
 }
 
-// HandleRequest takes the fields of the engine's config at config/NAME, and reads at ws-token/NAME, one at a time.
+// HandleRequest takes the fields of the engine's config at config/NAME, and mints at ws-token/NAME. Each name is for one reader at a time.
 func (c *caller) HandleRequest(ctx context.Context, req *logical.Request) (*logical.Response, error) {
 	base, name, _ := strings.Cut(req.Path, "/")
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case base == "config" && req.Data["api_key"] != nil:
+	if base == "config" && req.Data["api_key"] != nil {
 		client, err := newClient(req.Data)
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.clients[name] = client
 		return nil, err
-	case base == "ws-token" && c.clients[name] != nil:
-		if _, err := c.clients[name].GetWebSocketsToken(ctx, uint64(time.Now().UnixNano())); err != nil {
-			return nil, err
-		}
-		return least.Token(), nil
 	}
-	return nil, logical.ErrUnsupportedPath
+	c.mu.Lock()
+	client := c.clients[name]
+	c.mu.Unlock()
+	if base != "ws-token" || client == nil {
+		return nil, logical.ErrUnsupportedPath
+	}
+	if _, err := client.GetWebSocketsToken(ctx, uint64(time.Now().UnixNano())); err != nil {
+		return nil, err
+	}
+	return least.Token(), nil
 }
 
 func newClient(config map[string]any) (*kraken.Client, error) {
