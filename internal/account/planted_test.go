@@ -19,7 +19,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 	}
 	for name, bug := range map[string]struct{ file, code, planted, found string }{ // found is a pattern of what is told
 		"the nonce is the clock": {
-			"../keeper/nonce.go", "n.last = max(n.lead.at(now), n.last+1)", "n.last = n.lead.at(now)", "was sent after"},
+			"../keeper/nonce.go", "n.last = max(n.rival.at(now), n.last+1)", "n.last = n.rival.at(now)", "was sent after"},
 		"the stored ceiling is forgotten": {
 			"../keeper/record.go", "k.nonces.last = max(k.nonces.last, found.Ceiling-1)", "", "was sent after"},
 		"two requests at once": {

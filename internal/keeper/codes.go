@@ -18,7 +18,7 @@ func period(use Use, at time.Time) int64 { return at.UnixNano() / int64(use.Code
 
 // wait is how long it takes until so many calls, one after the other, each have a code that may be sent.
 func (c *codes) wait(use Use, now time.Time, calls int) time.Duration {
-	if use.Codes <= 0 || !now.Before(c.singleUntil) {
+	if c == nil || use.Codes <= 0 || !now.Before(c.singleUntil) {
 		return 0
 	}
 	last := max(c.last(period(use, now))+1, period(use, now)) + int64(calls) - 1
@@ -35,6 +35,14 @@ func (c *codes) wasSent(use Use, began time.Time) (again bool) {
 	again = due <= last
 	c.sent = max(last, due)
 	return again
+}
+
+// codeWasSent is wasSent for a waiter's call. It needs k.mu.
+func (k *Keeper) codeWasSent(w *waiter) (again bool) {
+	if k.codes == nil && w.use.Codes > 0 {
+		k.codes = new(codes)
+	}
+	return k.codes.wasSent(w.use, w.began)
 }
 
 // last is the last period whose code was sent, given the one that is due; 0 if that clock was set back since by more than clocks are adjusted by.

@@ -214,8 +214,8 @@ func TestWhatIsToldToOneWhoIsHeldBackForSeveralReasons(t *testing.T) {
 				b.SetTier(TierPro)
 				time.Sleep(30*second - c.code)
 				now := time.Now()
-				b.heldUntil, b.heldFor = now.Add(c.hold), lockout
-				b.codes = codes{sent: period(codeUse, now), singleUntil: now.Add(time.Hour)}
+				b.holdOff = &holdOff{until: now.Add(c.hold), cause: lockout}
+				b.codes = &codes{sent: period(codeUse, now), singleUntil: now.Add(time.Hour)}
 				for range 16 + c.counted/second {
 					b.counter.count(now)
 				}

@@ -3,8 +3,6 @@ package keeper
 import (
 	"math"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // The tiers of Kraken accounts, by which it bounds the calls of an API key.
@@ -28,55 +26,79 @@ type limits struct {
 	decay       float64
 }
 
-var tierLimits = map[string]limits{
+// allowed is how many calls are made at most before any is forgotten.
+func (l *limits) allowed() int { return l.most - l.spare }
+
+var tierLimits = map[string]*limits{
 	TierStarter:      {most: 15, spare: 1, decay: 0.33},
 	TierIntermediate: {most: 20, spare: 2, decay: 0.5},
 	TierPro:          {most: 20, spare: 3, decay: 1},
+	TierNone:         nil,
 }
 
 // counter is Kraken's call counter for one API key, as far as it is known here: what was called before this process began
 // isn't. Keeper.mu guards it.
-type counter struct{ *rate.Limiter }
+type counter struct {
+	limits *limits // nil: none, and nothing is counted
+	// counted is what the counter was at that time.
+	counted float64
+	at      time.Time
+}
 
 // newCounter counts as for starter, the strictest, until it is told the tier.
-func newCounter() counter { return counter{rate.NewLimiter(tierRate(TierStarter))} }
+func newCounter() counter { return counter{limits: tierLimits[TierStarter]} }
 
-// setTier keeps to another tier from now on. What was counted stays counted, for Kraken forgets none of it either.
+// setTier keeps to another tier from now on. What was counted stays counted, for Kraken forgets none of it either. A name that isn't known is starter.
 func (c *counter) setTier(tier string, now time.Time) {
-	counted := float64(c.Burst()) - c.TokensAt(now)
-	c.Limiter = rate.NewLimiter(tierRate(tier))
-	for range int(math.Ceil(counted)) {
-		c.count(now)
+	limits, known := tierLimits[tier]
+	if !known {
+		limits = tierLimits[TierStarter]
+	}
+	if c.limits != limits {
+		c.counted, c.at, c.limits = math.Ceil(c.now(now)), now, limits
 	}
 }
 
-// tierRate is how a tier counts. A name that isn't known counts as starter.
-func tierRate(tier string) (decay rate.Limit, burst int) {
-	if tier == TierNone {
-		return rate.Inf, math.MaxInt32
+// now is what the counter is now.
+func (c *counter) now(now time.Time) float64 {
+	if c.limits == nil {
+		return 0
 	}
-	known, ok := tierLimits[tier]
-	if !ok {
-		known = tierLimits[TierStarter]
-	}
-	return rate.Limit(known.decay), known.most - known.spare
+	return max(c.counted-c.limits.decay*max(now.Sub(c.at), 0).Seconds(), 0)
 }
 
 // count counts a call.
-func (c counter) count(now time.Time) { c.ReserveN(now, 1) }
+func (c *counter) count(now time.Time) {
+	if c.limits != nil {
+		c.counted, c.at = c.now(now)+1, now
+	}
+}
+
+// left is how many calls are allowed now; less than 0 where more were made.
+func (c *counter) left(now time.Time) float64 {
+	if c.limits == nil {
+		return math.MaxInt32
+	}
+	return float64(c.limits.allowed()) - c.now(now)
+}
 
 // wait is how long from now it takes until so many more calls are allowed; 0 if they are now.
-func (c counter) wait(now time.Time, calls int) time.Duration {
-	missing := float64(calls) - c.TokensAt(now)
-	if missing <= 0 || !c.limited() {
+func (c *counter) wait(now time.Time, calls int) time.Duration {
+	missing := float64(calls) - c.left(now)
+	if missing <= 0 || c.limits == nil {
 		return 0
 	}
 	// A millisecond more than it takes: floating point mustn't leave a sleeper just short of a call.
-	return time.Duration(missing/float64(c.Limit())*float64(time.Second)) + time.Millisecond
+	return time.Duration(missing/c.limits.decay*float64(time.Second)) + time.Millisecond
 }
 
 // limited tells whether there is a limit.
-func (c counter) limited() bool { return c.Limit() != rate.Inf }
+func (c *counter) limited() bool { return c.limits != nil }
 
 // empty is when Kraken will have forgotten all that was counted.
-func (c counter) empty(now time.Time) time.Time { return now.Add(c.wait(now, c.Burst())) }
+func (c *counter) empty(now time.Time) time.Time {
+	if c.limits == nil {
+		return now
+	}
+	return now.Add(c.wait(now, c.limits.allowed()))
+}

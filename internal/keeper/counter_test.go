@@ -24,10 +24,10 @@ func TestCounterKnowsTheTiers(t *testing.T) {
 	for tier, want := range cases {
 		counter := newCounter()
 		counter.setTier(tier, time.Now())
-		require.Equal(t, want.burst, counter.Burst(), tier)
-		require.InDelta(t, want.decay, float64(counter.Limit()), 1e-9, tier)
+		require.Equal(t, want.burst, counter.limits.allowed(), tier)
+		require.InDelta(t, want.decay, counter.limits.decay, 1e-9, tier)
 	}
-	require.Equal(t, 14, newCounter().Burst(), "the strictest, until it is told the tier")
+	require.Equal(t, 14, newCounter().limits.allowed(), "the strictest, until it is told the tier")
 }
 
 func TestCounterTellsHowLongSoManyCallsTake(t *testing.T) {

@@ -1,8 +1,8 @@
 package keeper
 
 import (
+	"container/list"
 	"context"
-	"slices"
 	"sync"
 )
 
@@ -11,7 +11,7 @@ import (
 type gate struct {
 	mu    sync.Mutex // guards all below
 	taken bool
-	queue []chan struct{} // of those who wait; each is closed when the turn is theirs
+	queue *list.List // of who waits, each a chan struct{} that is closed when the turn is theirs; nil: nobody does
 }
 
 // take waits until all before have given it back, ctx ends, or closed is closed (nil: it never is). The error is ErrClosed, or ctx's.
@@ -23,7 +23,10 @@ func (g *gate) take(ctx context.Context, closed <-chan struct{}) (err error) {
 		return nil
 	}
 	turn := make(chan struct{})
-	g.queue = append(g.queue, turn)
+	if g.queue == nil {
+		g.queue = list.New()
+	}
+	place := g.queue.PushBack(turn)
 	g.mu.Unlock()
 	select {
 	case <-turn:
@@ -35,10 +38,11 @@ func (g *gate) take(ctx context.Context, closed <-chan struct{}) (err error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if i := slices.Index(g.queue, turn); i >= 0 {
-		g.queue = slices.Delete(g.queue, i, i+1)
-	} else { // the turn came all the same
+	select {
+	case <-turn: // it came all the same
 		g.pass()
+	default:
+		g.queue.Remove(place)
 	}
 	return err
 }
@@ -52,10 +56,9 @@ func (g *gate) give() {
 
 // pass lets the next one through. g.mu is held.
 func (g *gate) pass() {
-	if len(g.queue) == 0 {
+	if g.queue == nil || g.queue.Len() == 0 {
 		g.taken, g.queue = false, nil
 		return
 	}
-	close(g.queue[0])
-	g.queue = slices.Delete(g.queue, 0, 1)
+	close(g.queue.Remove(g.queue.Front()).(chan struct{}))
 }

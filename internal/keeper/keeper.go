@@ -62,8 +62,8 @@ const LeastCallTime = 100 * time.Millisecond
 // Keeper keeps one API key. Its methods may be called by any number of goroutines at once.
 type Keeper struct {
 	*common
-	id    string
-	users int // who hold it; Keepers.mu guards it
+	id    string // a digest
+	users int    // who hold it; Keepers.mu guards it
 
 	proving gate // of proofs: one is made at a time
 
@@ -72,26 +72,34 @@ type Keeper struct {
 	record   record
 	nonces   nonces
 	counter  counter
-	tier     string // of the counter; "": it was never told
 	refusals refusals
-	codes    codes
-	outage   *outage // nil: none
+	codes    *codes   // nil: none was sent
+	outage   *outage  // nil: none
+	holdOff  *holdOff // nil: none since the last success
 
-	queue    []*waiter // in the order of their coming; nobody who has the turn is in it
-	holder   *waiter   // who has the turn; nil: nobody
-	beside   *waiter   // who goes beside the holder; nil: nobody
-	flying   int       // calls under way: the holder's, and perhaps one beside
-	upstream string    // where the holder's call goes, while it is under way
-
-	pacedUntil time.Time // no call begins before, for the sake of the key's other user
-	heldUntil  time.Time
-	heldFor    error
-	holds      int // rate-limit and lockout answers since the last success
+	queue  []*waiter // in the order of their coming; nobody who has the turn is in it
+	holder *waiter   // who has the turn; nil: nobody
+	beside *waiter   // who goes beside the holder; nil: nobody
+	flying int       // calls under way: the holder's, and perhaps one beside
 
 	answered uint64        // calls that got an answer of whatever kind
 	slowest  time.Duration // of the answers; fades
 
 	troubles *troubles // nil: there were none
+}
+
+// holdOff is what rate-limit and lockout answers have come to since the last success.
+type holdOff struct {
+	until time.Time // it may be over
+	cause error     // the last of them
+	times int       // how many they were, up to mostHolds
+}
+
+func (h *holdOff) count() int {
+	if h == nil {
+		return 0
+	}
+	return h.times
 }
 
 // troubles are what most keys never have.
@@ -177,11 +185,8 @@ func (k *Keeper) begin(w *waiter) error {
 	if err := k.over(w); err != nil {
 		return err
 	}
-	w.began = time.Now()
+	w.began, w.flying, w.claims = time.Now(), true, k.record.claims
 	k.flying++
-	if k.holder == w {
-		k.upstream = w.use.Upstream
-	}
 	return nil
 }
 
@@ -194,26 +199,24 @@ func (k *Keeper) learn(w *waiter, err error) error {
 	defer k.mu.Unlock()
 	now := time.Now()
 	k.flying--
-	if k.holder == w {
-		k.upstream = ""
-	}
+	w.flying = false
 	cause := failure(err)
 	sent := cause == nil || cause.Sent
 	if sent {
 		k.counter.count(now)
 	}
-	codeAgain := sent && k.codes.wasSent(w.use, w.began)
+	codeAgain := sent && k.codeWasSent(w)
 	switch {
 	case err == nil:
-		k.heldUntil, k.heldFor, k.holds = time.Time{}, nil, 0
+		k.holdOff = nil
 		if k.troubles != nil {
 			k.troubles.heldBack.ends(k, now, "the account is no longer held back")
 		}
-		k.nonces.wasAccepted(now)
+		k.nonces.rival.wasAccepted(now)
 		k.refusals.succeeded(w.use)
 		k.record.used = true
 		// A proof's credentials aren't the account's yet.
-		if !w.use.Proof && w.use.Account == k.record.Account && !w.began.Before(k.record.claimedAt) {
+		if !w.use.Proof && w.use.Account == k.record.Account && w.claims == k.record.claims {
 			k.record.accepted = true
 		}
 		if k.teaches(w.use) {
@@ -227,7 +230,7 @@ func (k *Keeper) learn(w *waiter, err error) error {
 		k.wasAnswered(w, now)
 		err = k.wasRefused(w, now, cause, codeAgain)
 	}
-	k.pacedUntil = now.Add(k.nonces.distance())
+	k.nonces.rival.keepDistance(now)
 	k.sweep(now)
 	return err
 }
@@ -245,17 +248,10 @@ func (k *Keeper) proofFailed() {
 func (k *Keeper) SetTier(tier string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.setTier(tier, time.Now())
+	k.counter.setTier(tier, time.Now())
 }
 
 // The methods below need k.mu.
-
-func (k *Keeper) setTier(tier string, now time.Time) {
-	if k.tier != tier {
-		k.tier = tier
-		k.counter.setTier(tier, now)
-	}
-}
 
 // wasAnswered notes that Kraken answered, whatever it said. A proof's answer may be another upstream's.
 func (k *Keeper) wasAnswered(w *waiter, now time.Time) {
@@ -288,7 +284,7 @@ func (k *Keeper) wasNotAnswered(w *waiter, now time.Time, cause *kraken.Error) {
 func (k *Keeper) wasRefused(w *waiter, now time.Time, cause *kraken.Error, codeAgain bool) error {
 	switch kind := cause.Kind; {
 	case kind == kraken.KindRateLimited:
-		told := k.hold(now, min(firstHold<<k.holds, longestHold), cause)
+		told := k.hold(now, min(firstHold<<k.holdOff.count(), longestHold), cause)
 		k.meets(w, now, told, told.RetryAfter)
 		return told
 	case kind == kraken.KindLockout:
@@ -332,8 +328,7 @@ const (
 func (k *Keeper) hold(now time.Time, hold time.Duration, cause *kraken.Error) *kraken.Error {
 	told := *cause
 	told.RetryAfter = max(hold, min(cause.RetryAfter, longestAsked))
-	k.heldUntil, k.heldFor = now.Add(told.RetryAfter), &told
-	k.holds = min(k.holds+1, mostHolds)
+	k.holdOff = &holdOff{until: now.Add(told.RetryAfter), cause: &told, times: min(k.holdOff.count()+1, mostHolds)}
 	troubles := k.inTrouble()
 	if troubles.holdOffs == nil {
 		troubles.holdOffs = map[string]uint64{}

@@ -23,7 +23,7 @@ type Keepers struct {
 
 	mu     sync.Mutex // guards all below, and Keeper.users
 	closed bool
-	byID   map[string]*Keeper
+	byID   map[string]*Keeper // by the digest of their key
 	idle   map[string]*Keeper // those of byID that nobody holds
 	// sweepAt is when one of idle may know nothing any more, as far as the last sweep has shown. Busy ones may at any time.
 	sweepAt time.Time
@@ -42,15 +42,18 @@ func NewKeepers(now func() time.Time, log hclog.Logger) *Keepers {
 	return &Keepers{common: &common{now, log, newUpstreams(), make(chan struct{})}, byID: map[string]*Keeper{}, idle: map[string]*Keeper{}}
 }
 
-// ID names an API key's record in storage.
-func ID(apiKey string) string {
+// ID names an API key's record in storage: the digest of the key, in hexadecimal.
+func ID(apiKey string) string { return hex.EncodeToString([]byte(digest(apiKey))) }
+
+// digest is the SHA-256 of an API key. A keeper has it as bytes, for the text is twice as long.
+func digest(apiKey string) string {
 	sum := sha256.Sum256([]byte(apiKey))
-	return hex.EncodeToString(sum[:])
+	return string(sum[:])
 }
 
 // Hold returns the keeper of an API key, which is the same for all who hold it at a time. Each must Release it. store is for a keeper that is new.
 func (ks *Keepers) Hold(apiKey string, store Store) (*Keeper, error) {
-	id := ID(apiKey)
+	id := digest(apiKey)
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	if ks.closed {
@@ -142,7 +145,10 @@ func (ks *Keepers) forget(id string) {
 func (k *Keeper) knowsUntil(now time.Time) (until time.Time, busy, stored bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, end := range []time.Time{k.heldUntil, k.refusals.last(), k.counter.empty(now)} {
+	if k.holdOff != nil {
+		until = k.holdOff.until
+	}
+	for _, end := range []time.Time{k.refusals.last(), k.counter.empty(now)} {
 		if end.After(until) {
 			until = end
 		}
@@ -152,8 +158,12 @@ func (k *Keeper) knowsUntil(now time.Time) (until time.Time, busy, stored bool) 
 
 // Reload lets the record with this ID be loaded again before it is used, for another process has changed it.
 func (ks *Keepers) Reload(id string) {
+	digest, err := hex.DecodeString(id)
+	if err != nil {
+		return // no key's
+	}
 	ks.mu.Lock()
-	k := ks.byID[id]
+	k := ks.byID[string(digest)]
 	ks.mu.Unlock()
 	if k != nil {
 		k.Reload()

@@ -44,17 +44,23 @@ var leadAfter = []time.Duration{0, longestWindow >> 12, longestWindow >> 9, long
 
 // nonces gives out the nonces of one API key: nanoseconds since 1970, or the last one plus 1, whichever is more. Keeper.mu guards it.
 type nonces struct {
-	last    uint64 // the highest given out, or below which none may be given out
-	lead    lead
-	refused int // in a row
+	last  uint64 // the highest given out, or below which none may be given out
+	rival *rival // nil: none was ever refused
+}
 
-	pace    time.Duration // 0: no distance is kept
-	pacedAt time.Time     // when that was last changed
+// rival is what is done for the sake of the key's other user, whom refused nonces have shown. Of a nil one nothing is.
+type rival struct {
+	lead    lead
+	refused int // nonces in a row
+
+	pace       time.Duration // 0: no distance is kept
+	pacedAt    time.Time     // when that was last changed
+	pacedUntil time.Time     // no call begins before
 }
 
 // next is a nonce above all before.
 func (n *nonces) next(now uint64) uint64 {
-	n.last = max(n.lead.at(now), n.last+1)
+	n.last = max(n.rival.at(now), n.last+1)
 	return n.last
 }
 
@@ -64,48 +70,83 @@ func (n *nonces) ahead(now uint64) time.Duration { return time.Duration(n.last -
 // reserve is the ceiling to store so that this nonce and some more may be used.
 func (n *nonces) reserve(nonce, now uint64) uint64 {
 	reserve := leastReserve
-	if n.lead.window > 0 {
+	if n.rival != nil && n.rival.lead.window > 0 {
 		reserve = leadReserve
 	}
 	return max(now+uint64(ceilingAhead), nonce+uint64(reserve))
 }
 
-// wasRefused goes ahead as far as so many refusals in a row ask for, and tells whether that is any further than before: whether it
-// makes sense to try again at once.
+// wasRefused notes that the last nonce was a bad one, and tells whether it makes sense to try again at once.
 func (n *nonces) wasRefused(now uint64, at time.Time) bool {
-	n.pace, n.pacedAt = min(max(2*n.pace, shortestPace), longestPace), at
-	n.refused++
-	if n.refused > len(leadAfter) {
-		return false
+	if n.rival == nil {
+		n.rival = new(rival)
 	}
-	n.lead.raise(uint64(leadAfter[n.refused-1]), now)
-	return true
-}
-
-// wasAccepted notes that the last nonce was a good one.
-func (n *nonces) wasAccepted(at time.Time) {
-	n.refused = 0
-	if n.pace > 0 && at.Sub(n.pacedAt) >= paceMemory {
-		if n.pace, n.pacedAt = n.pace/2, at; n.pace < shortestPace {
-			n.pace = 0
-		}
-	}
-}
-
-// distance is how long to wait before the next call.
-func (n *nonces) distance() time.Duration {
-	if n.pace == 0 {
-		return 0
-	}
-	return n.pace/2 + rand.N(n.pace)
+	return n.rival.wasRefused(now, at)
 }
 
 // forgetLead takes back what was gone ahead, where nobody's nonces but a failed proof's have been there.
 func (n *nonces) forgetLead(now uint64) {
-	n.lead, n.refused, n.pace = lead{}, 0, 0
+	if n.rival != nil {
+		n.rival = &rival{pacedUntil: n.rival.pacedUntil}
+	}
 	if n.last > now {
 		n.last = 0
 	}
+}
+
+// at is the clock plus the lead.
+func (r *rival) at(now uint64) uint64 {
+	if r == nil {
+		return now
+	}
+	return r.lead.at(now)
+}
+
+// wasRefused goes ahead as far as so many refusals in a row ask for, and tells whether that is any further than before.
+func (r *rival) wasRefused(now uint64, at time.Time) bool {
+	r.pace, r.pacedAt = min(max(2*r.pace, shortestPace), longestPace), at
+	r.refused++
+	if r.refused > len(leadAfter) {
+		return false
+	}
+	r.lead.raise(uint64(leadAfter[r.refused-1]), now)
+	return true
+}
+
+// wasAccepted notes that the last nonce was a good one.
+func (r *rival) wasAccepted(at time.Time) {
+	if r == nil {
+		return
+	}
+	r.refused = 0
+	if r.pace > 0 && at.Sub(r.pacedAt) >= paceMemory {
+		if r.pace, r.pacedAt = r.pace/2, at; r.pace < shortestPace {
+			r.pace = 0
+		}
+	}
+}
+
+// keepDistance lets no call begin for a while after this one.
+func (r *rival) keepDistance(now time.Time) {
+	if r != nil {
+		r.pacedUntil = now.Add(r.distance())
+	}
+}
+
+// wait is how long it takes until a call may begin.
+func (r *rival) wait(now time.Time) time.Duration {
+	if r == nil {
+		return 0
+	}
+	return max(r.pacedUntil.Sub(now), 0)
+}
+
+// distance is how long to wait before the next call.
+func (r *rival) distance() time.Duration {
+	if r.pace == 0 {
+		return 0
+	}
+	return r.pace/2 + rand.N(r.pace)
 }
 
 // lead is how far ahead of the clock the nonces are, after refused ones. It is 0 to begin with, falls with time, and depends on nothing but

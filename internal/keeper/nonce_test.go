@@ -198,7 +198,7 @@ func TestTwoUsersHammering(t *testing.T) {
 
 // The distance that is kept for the sake of the key's other user: it grows with each refused nonce, and falls with time.
 func TestDistanceAfterRefusedNonces(t *testing.T) {
-	var n nonces
+	var n rival
 	at := time.Now()
 	requirePace := func(pace time.Duration) {
 		t.Helper()

@@ -21,6 +21,8 @@ type waiter struct {
 	waited   bool      // the counter or a hold-off made those before it wait, when it came
 	limit    time.Time // when it must give the turn back; zero: with ctx
 	began    time.Time // its call
+	flying   bool      // its call is under way
+	claims   uint32    // of the record, when its call began
 	again    bool      // its call is to be made again, with another nonce or code
 }
 
@@ -132,7 +134,7 @@ func (k *Keeper) enter(w *waiter) error {
 	defer k.mu.Unlock()
 	now := time.Now()
 	if use := w.use; use.Tier != "" && !use.Proof && k.over(w) == nil && k.otherOwner(use) == nil {
-		k.setTier(use.Tier, now)
+		k.counter.setTier(use.Tier, now)
 	}
 	calls := 1
 	if k.counter.wait(now, 1) > 0 {
@@ -204,7 +206,7 @@ func (k *Keeper) allowed(w *waiter) (time.Duration, error) {
 	if k.holder == w && k.beside != nil {
 		return besidePoll, nil // its call has ended, and it tries again: not before that of who went beside has ended, too
 	}
-	return max(k.waitFor(w.use, now, calls), k.pacedUntil.Sub(now)), nil
+	return max(k.waitFor(w.use, now, calls), k.nonces.rival.wait(now)), nil
 }
 
 // leastTime is callTime, for who doesn't have k.mu.
@@ -218,7 +220,8 @@ func (k *Keeper) leastTime() time.Duration {
 
 // hangs tells whether the call under way is one that the waiter may go beside.
 func (k *Keeper) hangs(w *waiter, now time.Time) bool {
-	return w.use.Beside && k.beside == nil && k.upstream != "" && k.upstream != w.use.Upstream && now.Sub(k.holder.began) >= besideAfter
+	return w.use.Beside && k.beside == nil && k.holder != nil && k.holder.flying &&
+		k.holder.use.Upstream != w.use.Upstream && now.Sub(k.holder.began) >= besideAfter
 }
 
 // free tells whether nobody has the turn.
@@ -324,10 +327,13 @@ func (k *Keeper) ahead() int {
 
 // heldBy is until when a hold-off keeps a call waiting, and why: the key's own, or one that all keys of the upstream keep to.
 func (k *Keeper) heldBy(use Use, now time.Time) (until time.Time, cause error) {
-	if t := k.upstreams.held(use, now); t != nil && t.until.After(k.heldUntil) {
+	if k.holdOff != nil {
+		until, cause = k.holdOff.until, k.holdOff.cause
+	}
+	if t := k.upstreams.held(use, now); t != nil && t.until.After(until) {
 		return t.until, t.err
 	}
-	return k.heldUntil, k.heldFor
+	return until, cause
 }
 
 // waitFor is how long the hold-off, the counter and the one-time code ask to wait before the last of so many calls.

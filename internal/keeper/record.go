@@ -43,10 +43,10 @@ type record struct {
 	loaded bool // all this is known
 	// accepted: Record.Proved is to be stored with the next ceiling. Keeper.mu guards it.
 	accepted bool
-	// claimedAt is when it was last claimed here. Calls that began before may be of other credentials, or another account's. Keeper.mu guards it.
-	claimedAt time.Time
 	// used: Kraken has accepted a call, a proof's too, so that Record.Unaccepted isn't true any more. Keeper.mu guards it.
 	used bool
+	// claims counts how often it was claimed here. Calls that began before the last may be of other credentials, or another account's. Keeper.mu guards it.
+	claims uint32
 }
 
 // load makes the record known. The caller has taken it.
@@ -133,7 +133,8 @@ func (k *Keeper) Claim(ctx context.Context, account string, proved bool) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.record.accepted, k.record.claimedAt = proved, time.Now()
+	k.record.accepted = proved
+	k.record.claims++
 	return nil
 }
 

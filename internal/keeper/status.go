@@ -60,7 +60,7 @@ func (k *Keeper) Status(use Use) Status {
 		s.OutageSince, s.OutageCause = k.outage.since, k.outage.cause
 	}
 	if s.Counted = k.counter.limited(); s.Counted {
-		s.CallsLeft = int(max(k.counter.TokensAt(now), 0))
+		s.CallsLeft = int(max(k.counter.left(now), 0))
 	}
 	return s
 }
