@@ -22,12 +22,15 @@ const (
 type Account struct {
 	name      string
 	all       *Accounts
-	config    atomic.Pointer[Config] // without secrets: what is needed of them stands in client and uses
+	settings  atomic.Pointer[settings]
 	keeper    *keeper.Keeper
 	transport *transport
-	client    kraken.Client
 	storage   logical.Storage
 	unusable  error // why nothing can be asked with its config, a *PlaceError or *FieldError; nil: it can
+
+	// What its calls are signed with.
+	privateKey kraken.PrivateKey
+	factor     kraken.SecondFactor // nil: none
 
 	// What a config brings to a call: see keeper.Use.
 	credentials keeper.Fingerprint
@@ -68,31 +71,29 @@ func (as *Accounts) build(storage logical.Storage, e *entry, c *Config) (*Accoun
 	}
 	a := &Account{
 		name: e.name, all: as, keeper: k, transport: transport, storage: storage, unusable: as.CheckPlace(c), meter: as.meter(e),
-		credentials: c.credentials(), upstream: shared(c.upstream()), codes: codes,
+		privateKey: privateKey, factor: factor, credentials: c.credentials(), upstream: shared(c.upstream()), codes: codes,
 	}
 	if isPrivateKey(c.APIKey, c.APISecret) { // as an early version may have stored it; it would be sent as a public one
 		a.unusable = &FieldError{FieldAPIKey, "is a private key", swappedRemedy}
 	}
-	config := c.withoutSecrets()
-	a.config.Store(config)
-	a.client = kraken.Client{
-		BaseURL:      config.APIURL,
-		APIKey:       config.APIKey,
-		PrivateKey:   privateKey,
-		SecondFactor: factor,
-		Transport:    transport,
-		UserAgent:    as.options.UserAgent,
+	a.settings.Store(c.settings())
+	a.users.Store(1)
+	a.cache.source = a
+	return a, nil
+}
+
+// client makes the account's calls.
+func (a *Account) client() *kraken.Client {
+	settings := a.settings.Load()
+	return &kraken.Client{
+		BaseURL:      settings.apiURL,
+		APIKey:       settings.apiKey,
+		PrivateKey:   a.privateKey,
+		SecondFactor: a.factor,
+		Transport:    a.transport,
+		UserAgent:    a.all.options.UserAgent,
 		Now:          time.Now,
 	}
-	a.users.Store(1)
-	a.cache.now, a.cache.launch, a.cache.mint = time.Now, as.launch, func() (token Token, err error) {
-		err = a.whileCurrent(context.Background(), time.Now(), func(ctx context.Context, a *Account) (err error) {
-			token, err = a.mint(ctx)
-			return err
-		})
-		return token, err
-	}
-	return a, nil
 }
 
 // runsBy tells whether the account signs with a config's credentials and sends to its place.
@@ -102,8 +103,8 @@ func (a *Account) runsBy(c *Config) bool {
 
 // goesOnBy tells whether what runs can go on by another config. Otherwise it ends, with its cached token, and another takes its place.
 func (a *Account) goesOnBy(c *Config) bool {
-	config := a.config.Load()
-	return a.runsBy(c) && config.WebSocketURL == c.WebSocketURL && config.Disabled == c.Disabled
+	settings := a.settings.Load()
+	return a.runsBy(c) && settings.webSocketURL == c.WebSocketURL && settings.disabled == c.Disabled
 }
 
 // giveUp is the end of an account that doesn't run any more, or never did. It is called once. What is on its way to Kraken goes on.
@@ -136,25 +137,23 @@ func (a *Account) release() {
 
 // refuses is why the account asks Kraken nothing, and hands out nothing; nil: it does.
 func (a *Account) refuses() error {
-	switch config := a.config.Load(); {
-	case config.Disabled:
+	if a.settings.Load().disabled {
 		return &DisabledError{Account: a.name}
-	default:
-		return a.unusable
 	}
+	return a.unusable
 }
 
 // use is what the account's config brings to a call.
 func (a *Account) use(method string) keeper.Use {
 	return keeper.Use{
-		Account: a.name, Credentials: a.credentials, Upstream: a.upstream, Method: method, Tier: a.config.Load().Tier, Codes: a.codes,
+		Account: a.name, Credentials: a.credentials, Upstream: a.upstream, Method: method, Tier: a.settings.Load().tier, Codes: a.codes,
 		Allowed: a.all.allowed, While: a.current.Err,
 	}
 }
 
 // token is a token for a reader: from the cache where there is one, else minted.
 func (a *Account) token(ctx context.Context) (Token, error) {
-	if ttl := a.config.Load().cacheTTL(); ttl > 0 {
+	if ttl := a.settings.Load().cacheTTL; ttl > 0 {
 		return a.cache.get(ctx, ttl)
 	}
 	return a.mint(ctx)
@@ -171,9 +170,22 @@ func (a *Account) freshToken(ctx context.Context) (Token, error) {
 
 // keep makes a token the cached one, if there is a cache.
 func (a *Account) keep(token Token) {
-	if a.config.Load().CacheTTL > 0 {
+	if a.settings.Load().cacheTTL > 0 {
 		a.cache.keep(token)
 	}
+}
+
+// The cache's source: see there.
+
+func (a *Account) launch(fly func()) bool { return a.all.launch(fly) }
+func (a *Account) now() time.Time         { return time.Now() }
+
+func (a *Account) mintShared() (token Token, err error) {
+	err = a.whileCurrent(context.Background(), time.Now(), func(ctx context.Context, a *Account) (err error) {
+		token, err = a.mint(ctx)
+		return err
+	})
+	return token, err
 }
 
 // mint has a token made, and tells of it.
@@ -208,12 +220,12 @@ func (a *Account) failed(err error) {
 // askToken asks Kraken for a token.
 func (a *Account) askToken(ctx context.Context, use keeper.Use) (token Token, err error) {
 	err = a.ask(ctx, use, func(ctx context.Context, nonce uint64) error {
-		made, err := a.client.GetWebSocketsToken(ctx, nonce)
+		made, err := a.client().GetWebSocketsToken(ctx, nonce)
 		if err != nil {
 			return err
 		}
 		token = Token{
-			Value: made.Token, WebSocketURL: a.config.Load().WebSocketURL, RequestedAt: made.RequestedAt, ExpiresAt: made.RequestedAt.Add(made.Expires),
+			Value: made.Token, WebSocketURL: a.settings.Load().webSocketURL, RequestedAt: made.RequestedAt, ExpiresAt: made.RequestedAt.Add(made.Expires),
 		}
 		return nil
 	})
@@ -226,7 +238,7 @@ func (a *Account) askToken(ctx context.Context, use keeper.Use) (token Token, er
 // keyInfo asks Kraken about the API key.
 func (a *Account) keyInfo(ctx context.Context) (info kraken.KeyInfo, err error) {
 	err = a.ask(ctx, a.use(methodKeyInfo), func(ctx context.Context, nonce uint64) (err error) {
-		info, err = a.client.GetAPIKeyInfo(ctx, nonce)
+		info, err = a.client().GetAPIKeyInfo(ctx, nonce)
 		return err
 	})
 	if err == nil {

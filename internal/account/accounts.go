@@ -181,11 +181,11 @@ func (as *Accounts) cached(name string) (Token, bool) {
 	if a == nil {
 		return Token{}, false
 	}
-	cached, due := a.cache.hit(a.cache.now(), a.config.Load().cacheTTL())
+	cached, due := a.cache.hit(a.now(), a.settings.Load().cacheTTL)
 	if cached == nil || due || a.current.Err() != nil || a.refuses() != nil {
 		return Token{}, false
 	}
-	token := handOut(cached)
+	token := cached.handOut()
 	a.meter.answered(token)
 	return token, true
 }
@@ -213,7 +213,7 @@ func (as *Accounts) on(ctx context.Context, storage logical.Storage, name string
 
 // whileCurrent asks with a context that ends with the caller, when request_timeout has passed since it began, and with the account.
 func (a *Account) whileCurrent(ctx context.Context, began time.Time, ask func(context.Context, *Account) error) error {
-	ctx, cancel := context.WithDeadline(ctx, began.Add(a.config.Load().timeout()))
+	ctx, cancel := context.WithDeadline(ctx, began.Add(a.settings.Load().timeout))
 	defer cancel()
 	ctx, letGo := a.current.bind(ctx)
 	defer letGo()

@@ -54,7 +54,7 @@ func TestZeroOptionsDo(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, written.Changed)
 	a := as.running("")
-	require.Equal(t, "vault-plugin-secrets-kraken", a.client.UserAgent)
+	require.Equal(t, "vault-plugin-secrets-kraken", a.client().UserAgent)
 	require.IsType(t, &kraken.Transport{}, a.transport.RoundTripper)
 	a.minted()
 	a.failed(errDisk)

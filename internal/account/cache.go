@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,20 +32,29 @@ const (
 //
 // Its methods may be called by any number of goroutines at once.
 type cache struct {
+	source source
+	token  atomic.Pointer[cachedToken] // nil: none
+
+	mu     sync.Mutex // guards all below
+	flight *flight    // under way; nil: none
+	failed *failure   // nil: the last flight didn't
+}
+
+// source is where a cache has its tokens from. Its methods may be called by any number of goroutines at once.
+type source interface {
 	// launch begins a flight: it calls fly in a goroutine of its own, or returns false if nothing may begin any more.
-	launch func(fly func()) bool
-	// mint asks Kraken. It sets its own bounds.
-	mint func() (Token, error)
+	launch(fly func()) bool
+	// mintShared asks Kraken. It sets its own bounds.
+	mintShared() (Token, error)
 	// now is time.Now, but in tests.
-	now func() time.Time
+	now() time.Time
+}
 
-	token atomic.Pointer[Token] // the cached one; what it points to never changes
-
-	mu       sync.Mutex // guards all below
-	flight   *flight    // under way; nil: none
-	failures int        // flights failed since the last success
-	failure  error      // of the last of them
-	failedAt time.Time  // when it came
+// failure is what came of the flights since the last success. It doesn't change.
+type failure struct {
+	err   error // of the last of them
+	at    time.Time
+	times int // how many they were
 }
 
 // flight is a mint that readers share.
@@ -57,7 +65,7 @@ type flight struct {
 }
 
 // hit is the cached token if it may be handed out as it is, else nil, and whether it is due for renewal.
-func (c *cache) hit(now time.Time, ttl time.Duration) (cached *Token, due bool) {
+func (c *cache) hit(now time.Time, ttl time.Duration) (cached *cachedToken, due bool) {
 	cached = c.token.Load()
 	if ttl <= 0 || !cached.young(now, ttl) {
 		return nil, false
@@ -67,17 +75,17 @@ func (c *cache) hit(now time.Time, ttl time.Duration) (cached *Token, due bool) 
 
 // get is a cached token if that may be handed out, else a new one, for which it waits until ctx ends.
 func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
-	now := c.now()
+	now := c.source.now()
 	if cached, due := c.hit(now, ttl); cached != nil {
 		if due {
 			c.renew(now, ttl)
 		}
-		return handOut(cached), nil
+		return cached.handOut(), nil
 	}
 	if cached := c.token.Load(); cached.alive(now) {
 		if failure := c.outage(now); failure != nil {
 			c.renew(now, ttl)
-			return late(cached, now, failure), nil
+			return cached.late(now, failure), nil
 		}
 	}
 	f, began := c.join(ttl)
@@ -94,58 +102,42 @@ func (c *cache) get(ctx context.Context, ttl time.Duration) (Token, error) {
 		token.Coalesced = !began
 		return token, nil
 	}
-	now = c.now()
+	now = c.source.now()
 	if cached := c.token.Load(); passes(f.err) && cached.alive(now) {
 		if cached.young(now, ttl) { // somebody's fresh mint was luckier
-			return handOut(cached), nil
+			return cached.handOut(), nil
 		}
-		return late(cached, now, f.err), nil
+		return cached.late(now, f.err), nil
 	}
 	return Token{}, f.err
-}
-
-// handOut is the cached token for one more reader.
-func handOut(cached *Token) Token {
-	token := *cached
-	token.Cached = true
-	return token
-}
-
-// late is a cached token older than ttl, with the warning that goes with it.
-func late(cached *Token, now time.Time, failure error) Token {
-	token := handOut(cached)
-	token.Warning = fmt.Sprintf(
-		"this token is %v old and can be used to connect for %v more; a newer one couldn't be had: %v",
-		token.Age(now).Truncate(time.Second), token.Left(now).Truncate(time.Second), failure)
-	return token
 }
 
 // outage is the failure for which readers needn't wait for another attempt: one that passes and is recent. A failure
 // long ago, with no read since, says little of now, and a reader had better wait and see.
 func (c *cache) outage(now time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.failures == 0 || !passes(c.failure) || clock.Age(c.failedAt, now) >= 2*longestStep {
+	failed := c.failure()
+	if failed == nil || !passes(failed.err) || clock.Age(failed.at, now) >= 2*longestStep {
 		return nil
 	}
-	return c.failure
+	return failed.err
+}
+
+// failure is what came of the last flight; nil: it succeeded.
+func (c *cache) failure() *failure {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed
 }
 
 // renew begins a flight in the background, if none is under way and the last failure is far enough back.
 func (c *cache) renew(now time.Time, ttl time.Duration) {
-	c.mu.Lock()
-	tooSoon := clock.Age(c.failedAt, now) < step(c.failures)
-	c.mu.Unlock()
-	if !tooSoon {
+	if failed := c.failure(); failed == nil || clock.Age(failed.at, now) >= step(failed.times) {
 		c.join(ttl)
 	}
 }
 
-// step is how long to wait after so many failures in a row.
+// step is how long to wait after so many failures in a row, one at least.
 func step(failures int) time.Duration {
-	if failures == 0 {
-		return 0
-	}
 	wait := firstStep
 	for range failures - 1 {
 		if wait *= 2; wait >= longestStep {
@@ -164,13 +156,12 @@ func (c *cache) join(ttl time.Duration) (f *flight, began bool) {
 	}
 	f = &flight{landed: make(chan struct{})}
 	// A flight may have landed between a reader's look at the cache and its call for this one.
-	if now, cached := c.now(), c.token.Load(); cached.young(now, ttl) && !cached.renewalDue(now, ttl) {
-		f.token = *cached
-		f.token.Cached = true
+	if now, cached := c.source.now(), c.token.Load(); cached.young(now, ttl) && !cached.renewalDue(now, ttl) {
+		f.token = cached.handOut()
 		close(f.landed)
 		return f, true
 	}
-	if !c.launch(func() { c.fly(f) }) {
+	if !c.source.launch(func() { c.fly(f) }) {
 		return nil, false
 	}
 	c.flight = f
@@ -179,16 +170,19 @@ func (c *cache) join(ttl time.Duration) (f *flight, began bool) {
 
 // fly mints a token for all who share the flight.
 func (c *cache) fly(f *flight) {
-	began := c.now()
-	f.token, f.err = c.mint()
+	began := c.source.now()
+	f.token, f.err = c.source.mintShared()
 	if f.err == nil {
 		c.keep(f.token)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cached := c.token.Load(); f.err != nil && (cached == nil || !cached.RequestedAt.After(began)) {
-		c.failures++
-		c.failure, c.failedAt = f.err, c.now()
+	if cached := c.token.Load(); f.err != nil && (cached == nil || !cached.requestedAt.After(began)) {
+		times := 1
+		if c.failed != nil {
+			times += c.failed.times
+		}
+		c.failed = &failure{err: f.err, at: c.source.now(), times: times}
 	}
 	c.flight = nil
 	close(f.landed)
@@ -199,9 +193,9 @@ func (c *cache) fly(f *flight) {
 func (c *cache) keep(token Token) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cached := c.token.Load(); cached != nil && cached.RequestedAt.After(token.RequestedAt) {
+	if cached := c.token.Load(); cached != nil && cached.requestedAt.After(token.RequestedAt) {
 		return
 	}
-	c.token.Store(&token)
-	c.failures, c.failure, c.failedAt = 0, nil, time.Time{}
+	c.token.Store(token.toCache())
+	c.failed = nil
 }

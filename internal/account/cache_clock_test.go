@@ -10,12 +10,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// fakeSource is a source made of functions.
+type fakeSource struct {
+	launches func(fly func()) bool
+	mints    func() (Token, error)
+	clock    func() time.Time
+}
+
+func (s *fakeSource) launch(fly func()) bool     { return s.launches(fly) }
+func (s *fakeSource) mintShared() (Token, error) { return s.mints() }
+func (s *fakeSource) now() time.Time             { return s.clock() }
+
 // onClocks is a cache whose host has these clocks.
 func onClocks(t *testing.T, failing *bool) (*cache, *clocktest.Clocks) {
 	clocks := clocktest.New()
 	c := cached(t, &mint{})
 	minted := 0
-	c.now, c.mint = clocks.Now, func() (Token, error) {
+	source := c.source.(*fakeSource)
+	source.clock, source.mints = clocks.Now, func() (Token, error) {
 		if *failing {
 			return Token{}, krakenSays(kraken.KindUnavailable)
 		}

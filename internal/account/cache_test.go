@@ -143,7 +143,7 @@ func TestAnAccountThatIsNotReadCallsNobody(t *testing.T) {
 }
 
 func TestWithoutATTLNothingIsAHit(t *testing.T) {
-	c := &cache{now: time.Now}
+	c := new(cache)
 	c.keep(Token{Value: "t", RequestedAt: time.Now().Add(time.Second), ExpiresAt: time.Now().Add(tokenLife)})
 	hit, _ := c.hit(time.Now(), 0)
 	require.Nil(t, hit)
@@ -168,7 +168,7 @@ func TestAnOlderTokenDoesNotTakeANewerOnesPlace(t *testing.T) {
 }
 
 func TestWhereNoFlightMayBeginTheReadIsRefused(t *testing.T) {
-	c := &cache{now: time.Now, launch: func(func()) bool { return false }}
+	c := &cache{source: &fakeSource{clock: time.Now, launches: func(func()) bool { return false }}}
 	_, err := c.get(t.Context(), fiveMinutes)
 	require.Equal(t, ErrClosed, err)
 	_, err = c.get(t.Context(), fiveMinutes)
@@ -358,7 +358,7 @@ func TestAFailureOvertakenByAFreshTokenIsForgotten(t *testing.T) {
 		require.Equal(t, "3", a.token.Value, "its own mint failed, but there is a token by now")
 		require.True(t, a.token.Cached)
 		require.Empty(t, a.token.Warning)
-		require.Zero(t, c.failures)
+		require.Nil(t, c.failed)
 	})
 }
 
@@ -380,7 +380,7 @@ func TestAFailedRenewalDoesNotTroubleReadersOfAYoungToken(t *testing.T) {
 }
 
 func TestStepsGrowUpToAMinute(t *testing.T) {
-	for failures, want := range map[int]time.Duration{0: 0, 1: 5 * time.Second, 2: 10 * time.Second, 4: 40 * time.Second, 5: time.Minute, 6: time.Minute, 1000: time.Minute} {
+	for failures, want := range map[int]time.Duration{1: 5 * time.Second, 2: 10 * time.Second, 4: 40 * time.Second, 5: time.Minute, 6: time.Minute, 1000: time.Minute} {
 		require.Equal(t, want, step(failures), failures)
 	}
 }

@@ -170,12 +170,19 @@ func (c *Config) changed(other *Config) (names []string) {
 	return names
 }
 
-// withoutSecrets is the config without what is never shown. A text that is needed no more can't be wiped in Go, but it can be let go.
-func (c *Config) withoutSecrets() *Config {
-	kept := *c
-	kept.APISecret, kept.OTPPassword, kept.TOTPSecret = "", "", ""
-	kept.APIURL, kept.WebSocketURL, kept.CACert, kept.Tier = shared(c.APIURL), shared(c.WebSocketURL), shared(c.CACert), shared(c.Tier)
-	return &kept
+// settings are what an account needs of its config while it runs. They don't change.
+type settings struct {
+	apiKey, apiURL, webSocketURL, tier string
+	timeout, cacheTTL                  time.Duration
+	disabled                           bool
+}
+
+// settings are those of the config. They hold no secrets: a text that is needed no more can't be wiped in Go, but it can be let go.
+func (c *Config) settings() *settings {
+	return &settings{
+		apiKey: c.APIKey, apiURL: shared(c.APIURL), webSocketURL: shared(c.WebSocketURL), tier: shared(c.Tier),
+		timeout: c.timeout(), cacheTTL: c.cacheTTL(), disabled: c.Disabled,
+	}
 }
 
 // shared is a text that most accounts have the same of, and keep once.

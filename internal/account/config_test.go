@@ -162,7 +162,7 @@ func TestConfigsAreToldApart(t *testing.T) {
 			other := base
 			test.change(&other)
 			running := &Account{credentials: base.credentials(), upstream: base.upstream()}
-			running.config.Store(base.withoutSecrets())
+			running.settings.Store(base.settings())
 			require.Equal(t, test.goesOn, running.goesOnBy(&other))
 			require.Equal(t, test.identity, running.runsBy(&other))
 			require.Equal(t, test.identity, base.sameIdentity(&other))

@@ -262,7 +262,7 @@ func (m *mount) requireAgreement(name string) {
 	require.NoError(m.t, err)
 	require.Equal(m.t, stored.APIKey, m.madeFor(token))
 	running := m.Accounts.running(name)
-	require.Equal(m.t, stored.withoutSecrets(), running.config.Load())
+	require.Equal(m.t, stored.settings(), running.settings.Load())
 	require.True(m.t, running.runsBy(stored))
 }
 
@@ -348,7 +348,7 @@ func cached(t *testing.T, m *mint) *cache {
 	t.Helper()
 	var flights sync.WaitGroup
 	t.Cleanup(flights.Wait)
-	return &cache{launch: func(fly func()) bool { flights.Go(fly); return true }, mint: m.token, now: time.Now}
+	return &cache{source: &fakeSource{launches: func(fly func()) bool { flights.Go(fly); return true }, mints: m.token, clock: time.Now}}
 }
 
 func get(t *testing.T, c *cache) Token {

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 	"weak"
 
@@ -19,7 +20,9 @@ func TestThePrivateKeysTextIsLetGo(t *testing.T) {
 	runtime.GC()
 	require.Nil(t, config.Value(), "the config as it was given")
 	require.Nil(t, text.Value(), "the private key's text")
-	require.Equal(t, &Config{APIKey: krakensim.ExampleAPIKey, APIURL: "https://api.kraken.com", RequestTimeout: 10, CacheTTL: 60, Tier: "pro"}, a.config.Load())
+	require.Equal(t, &settings{
+		apiKey: krakensim.ExampleAPIKey, apiURL: "https://api.kraken.com", timeout: 10 * time.Second, cacheTTL: time.Minute, tier: "pro",
+	}, a.settings.Load())
 }
 
 // buildFromText makes an account, and returns it with what tells whether its config and the text of its private key are still there.
@@ -37,11 +40,12 @@ func buildFromText(t *testing.T, as *Accounts) (*Account, weak.Pointer[Config], 
 	return a, weak.Make(config), weak.Make(unsafe.StringData(text))
 }
 
-func TestWithoutSecrets(t *testing.T) {
+func TestSettings(t *testing.T) {
 	whole := &Config{
-		APIKey: "key", APISecret: "secret", OTPPassword: "password", TOTPSecret: "seed", APIURL: "url", CACert: "bundle", RequestTimeout: 1, CacheTTL: 2, Tier: "pro",
+		APIKey: "key", APISecret: "secret", OTPPassword: "password", TOTPSecret: "seed", APIURL: "url", CACert: "bundle", WebSocketURL: "feed",
+		RequestTimeout: 1, CacheTTL: 2, Tier: "pro", Disabled: true,
 	}
-	kept := whole.withoutSecrets()
-	require.Equal(t, &Config{APIKey: "key", APIURL: "url", CACert: "bundle", RequestTimeout: 1, CacheTTL: 2, Tier: "pro"}, kept)
-	require.Equal(t, "secret", whole.APISecret, "the whole one is as it was")
+	require.Equal(t, &settings{
+		apiKey: "key", apiURL: "url", webSocketURL: "feed", timeout: time.Second, cacheTTL: 2 * time.Second, tier: "pro", disabled: true,
+	}, whole.settings())
 }

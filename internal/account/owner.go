@@ -95,7 +95,7 @@ func (as *Accounts) endStoring(id string, owner *newOwner) {
 
 // claim makes the account the owner of its key again, if the one that the key was last stored in has none or another by now, and isn't about to have it.
 func (a *Account) claim(ctx context.Context, owner string) error {
-	key := a.config.Load().APIKey
+	key := a.settings.Load().apiKey
 	end, err := a.all.beginStoring(ctx, key, a.name, false)
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ func (a *Account) ask(ctx context.Context, use keeper.Use, call keeper.Call) (er
 	}
 	var unavailable error
 	for {
-		use.Tier = a.config.Load().Tier // a write may have changed it meanwhile
+		use.Tier = a.settings.Load().tier // a write may have changed it meanwhile
 		err := a.keeper.Do(ctx, use, a.timed(use.Method, call))
 		var failed *kraken.Error
 		var notOwner *keeper.NotOwnerError

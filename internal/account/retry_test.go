@@ -96,9 +96,9 @@ func TestPausesGrowAndDiffer(t *testing.T) {
 	differ := map[time.Duration]bool{}
 	for range 5 {
 		scripted(t, func(t *testing.T, a *Account, s *script) {
-			config := *a.config.Load()
-			config.RequestTimeout = 60
-			a.config.Store(&config)
+			settings := *a.settings.Load()
+			settings.timeout = time.Minute
+			a.settings.Store(&settings)
 			requireKind(t, kraken.KindUnavailable, askInTime(t.Context(), a, s.call))
 			step := firstPause
 			for i := 1; i < len(s.calls); i++ {
@@ -171,20 +171,20 @@ func TestAPauseIsAsLongAsTheAnswerAsksIfAnAttemptFitsInBehindIt(t *testing.T) {
 func TestAttemptsKeepWithinRequestTimeout(t *testing.T) {
 	for _, timeout := range []int{1, 10, 60} {
 		scripted(t, func(t *testing.T, a *Account, s *script) {
-			config := *a.config.Load()
-			config.RequestTimeout = timeout
-			a.config.Store(&config)
+			settings := *a.settings.Load()
+			settings.timeout = time.Duration(timeout) * time.Second
+			a.settings.Store(&settings)
 			began := time.Now()
 			requireKind(t, kraken.KindUnavailable, askInTime(t.Context(), a, s.call))
-			require.Less(t, time.Since(began), config.timeout())
+			require.Less(t, time.Since(began), settings.timeout)
 		}, always(krakenSays(kraken.KindUnavailable))...)
 		scripted(t, func(t *testing.T, a *Account, s *script) {
-			config := *a.config.Load()
-			config.RequestTimeout = timeout
-			a.config.Store(&config)
+			settings := *a.settings.Load()
+			settings.timeout = time.Duration(timeout) * time.Second
+			a.settings.Store(&settings)
 			began := time.Now()
 			requireKind(t, kraken.KindTimeout, askInTime(t.Context(), a, s.call))
-			require.Equal(t, config.timeout(), time.Since(began))
+			require.Equal(t, settings.timeout, time.Since(began))
 		}, never)
 	}
 }

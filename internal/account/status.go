@@ -28,17 +28,17 @@ type Status struct {
 // takeOver takes over what is known of the account from what ran before; nil: nothing did. Accounts.mu is held.
 func (a *Account) takeOver(e *entry, old *Account) {
 	a.meter = e.meter // another than when it was built, if the account has been deleted since
-	if old != nil && old.config.Load().APIKey == a.config.Load().APIKey {
+	if old != nil && old.settings.Load().apiKey == a.settings.Load().apiKey {
 		a.keyExpires.Store(old.keyExpires.Load())
 	}
 }
 
 func (a *Account) status() Status {
-	config := a.config.Load()
-	status := Status{Account: a.name, Disabled: config.Disabled, Stats: a.meter.snapshot(), Key: a.keeper.Status(a.use(methodToken))}
-	now := a.cache.now()
-	if cached := a.cache.token.Load(); config.CacheTTL > 0 && cached != nil && cached.Left(now) > 0 {
-		status.CachedUntil, status.CachedAge = cached.Expiry(now), cached.Age(now)
+	settings := a.settings.Load()
+	status := Status{Account: a.name, Disabled: settings.disabled, Stats: a.meter.snapshot(), Key: a.keeper.Status(a.use(methodToken))}
+	now := a.now()
+	if cached := a.cache.token.Load(); settings.cacheTTL > 0 && cached != nil && cached.left(now) > 0 {
+		status.CachedUntil, status.CachedAge = now.Add(cached.left(now)), cached.age(now)
 	}
 	if expires := a.keyExpires.Load(); expires != nil {
 		status.KeyExpires = *expires

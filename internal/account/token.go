@@ -45,9 +45,6 @@ func (t Token) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, t.
 // MarshalText is String, so that encoders and structured loggers don't show the value.
 func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// leastLife is what a token handed out from the cache must have left, for the reader to connect with it.
-const leastLife = time.Minute
-
 // Age is how long ago the token was asked for. A host that has slept, or a clock that was set, makes no token younger.
 func (t *Token) Age(now time.Time) time.Duration { return clock.Age(t.RequestedAt, now) }
 
@@ -56,16 +53,3 @@ func (t *Token) Left(now time.Time) time.Duration { return t.ExpiresAt.Sub(t.Req
 
 // Expiry is when the token's life ends, as the clock will show it then.
 func (t *Token) Expiry(now time.Time) time.Time { return now.Add(t.Left(now)) }
-
-// alive says whether there is a token and enough of its life left.
-func (t *Token) alive(now time.Time) bool { return t != nil && t.Left(now) >= leastLife }
-
-// young says whether the token may be handed out again as it is.
-func (t *Token) young(now time.Time, ttl time.Duration) bool {
-	return t.alive(now) && t.Age(now) < ttl
-}
-
-// renewalDue says whether a young token is old enough to be renewed.
-func (t *Token) renewalDue(now time.Time, ttl time.Duration) bool {
-	return t.Age(now) >= ttl*renewAfterNum/renewAfterDen
-}

@@ -34,12 +34,13 @@ func TestATokenNeverShowsItsValue(t *testing.T) {
 		require.Contains(t, text, "token [redacted] requested 2026-01-02T03:04:05Z, expires 2026-01-02T03:19:05Z", how)
 	}
 	require.Equal(t, "no token", Token{}.String())
+	require.Equal(t, "[cached token] [cached token]", fmt.Sprintf("%v %+v", token.toCache(), *token.toCache()))
 }
 
 func TestWhatATokenIsGoodForDependsOnItsAge(t *testing.T) {
 	const ttl = 4 * time.Minute
 	requested := time.Now()
-	token := &Token{Value: "t", RequestedAt: requested, ExpiresAt: requested.Add(5 * time.Minute)}
+	token := Token{Value: "t", RequestedAt: requested, ExpiresAt: requested.Add(5 * time.Minute)}.toCache()
 	for age, want := range map[time.Duration]struct{ alive, young, due bool }{
 		0:                                 {true, true, false},
 		3*time.Minute - time.Nanosecond:   {true, true, false},
@@ -59,8 +60,8 @@ func TestWhatATokenIsGoodForDependsOnItsAge(t *testing.T) {
 		})
 	}
 	require.False(t, token.young(requested.Add(4*time.Minute+time.Nanosecond), time.Hour), "too little of its life is left")
-	require.False(t, (*Token)(nil).alive(requested), "there is none")
-	require.False(t, (*Token)(nil).young(requested, ttl))
+	require.False(t, (*cachedToken)(nil).alive(requested), "there is none")
+	require.False(t, (*cachedToken)(nil).young(requested, ttl))
 }
 
 // TestATokenGrowsOldByEitherClock: what it is told to have left, and until when, goes by the clock that has come further.
@@ -81,7 +82,8 @@ func TestATokenGrowsOldByEitherClock(t *testing.T) {
 			require.Equal(t, test.left, token.Left(now))
 			require.Equal(t, tokenLife-test.left, token.Age(now))
 			require.Equal(t, now.Round(0).Add(test.left), token.Expiry(now).Round(0), "as the wall clock will show it")
-			require.Equal(t, test.left >= time.Minute, token.alive(now))
+			require.Equal(t, test.left >= time.Minute, token.toCache().alive(now))
+			require.Equal(t, test.left, token.toCache().left(now))
 		})
 	}
 }

@@ -175,7 +175,7 @@ func (w *write) store(ctx context.Context) error {
 	}
 	if old != nil {
 		old.giveUp()
-		if !old.config.Load().samePlace(w.merged) {
+		if old.upstream != w.merged.upstream() {
 			old.wire.end(context.Canceled) // a call that hangs there mustn't stand in the way; its account has ended, so its end is no failure
 		}
 	}
@@ -205,11 +205,11 @@ func (w *write) install() (old *Account) {
 	case w.as.closed:
 		return nil
 	case running != nil && running.goesOnBy(w.merged):
-		running.config.Store(w.merged.withoutSecrets())
+		running.settings.Store(w.merged.settings())
 	default:
 		old, running = running, w.fresh
 		w.fresh = nil
-		running.config.Store(w.merged.withoutSecrets())
+		running.settings.Store(w.merged.settings())
 		running.takeOver(w.entry, old)
 		w.entry.running = running
 	}
