@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,25 +65,20 @@ type meter struct {
 
 	mu             sync.Mutex // guards all below
 	tokens, proofs uint64
+	tokenCalls     uint64 // calls of methodToken that succeeded
 	lastSuccess    time.Time
-	calls          []callCount // nearly always one or two, for which a map is ten times as large
-	troubles       *troubles   // nil: there were none
+	troubles       *troubles // nil: there were none
 }
 
-// troubles are what most accounts never have.
+// troubles are what most accounts never have: also calls for something else than a token.
 type troubles struct {
 	failures, failedReads, refusedWrites map[string]uint64
+	calls                                map[Call]uint64 // but tokenCalls
 
 	lastError, lastErrorKind string
 	lastErrorAt              time.Time
 
 	silent map[string]silence // by kind
-}
-
-// callCount is how many calls came to the same.
-type callCount struct {
-	Call
-	count uint64
 }
 
 // silence is a trouble that was logged a moment ago.
@@ -156,9 +150,9 @@ func (m *meter) inTrouble() *troubles {
 	return m.troubles
 }
 
-func increment(counts *map[string]uint64, what string) {
+func increment[K comparable](counts *map[K]uint64, what K) {
 	if *counts == nil {
-		*counts = map[string]uint64{}
+		*counts = map[K]uint64{}
 	}
 	(*counts)[what]++
 }
@@ -191,19 +185,16 @@ func (m *meter) failed(err error) (times uint64, log bool) {
 
 // called counts a call that Kraken may have got.
 func (m *meter) called(method string, err error) {
-	outcome := Success
-	if err != nil {
-		outcome = KindName(err)
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	call := Call{method, outcome}
-	i := slices.IndexFunc(m.calls, func(c callCount) bool { return c.Call == call })
-	if i < 0 {
-		i = len(m.calls)
-		m.calls = append(m.calls, callCount{Call: call})
+	switch {
+	case err != nil:
+		increment(&m.inTrouble().calls, Call{method, KindName(err)})
+	case method == methodToken:
+		m.tokenCalls++
+	default:
+		increment(&m.inTrouble().calls, Call{method, Success})
 	}
-	m.calls[i].count++
 }
 
 // proof counts a proof.
@@ -221,15 +212,16 @@ func (m *meter) snapshot() Stats {
 		Since: m.since, Minted: m.tokens, Proofs: m.proofs, LastSuccess: m.lastSuccess,
 		Fresh: m.fresh.Load(), Cached: m.cached.Load(), Coalesced: m.coalesced.Load(),
 	}
-	for _, call := range m.calls {
-		if stats.Calls == nil {
-			stats.Calls = make(map[Call]uint64, len(m.calls))
-		}
-		stats.Calls[call.Call] = call.count
-	}
 	if t := m.troubles; t != nil {
+		stats.Calls = maps.Clone(t.calls)
 		stats.Failures, stats.FailedReads, stats.RefusedWrites = maps.Clone(t.failures), maps.Clone(t.failedReads), maps.Clone(t.refusedWrites)
 		stats.LastError, stats.LastErrorKind, stats.LastErrorAt = t.lastError, t.lastErrorKind, t.lastErrorAt
+	}
+	if m.tokenCalls > 0 {
+		if stats.Calls == nil {
+			stats.Calls = map[Call]uint64{}
+		}
+		stats.Calls[Call{methodToken, Success}] = m.tokenCalls
 	}
 	return stats
 }
