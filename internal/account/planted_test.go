@@ -41,7 +41,7 @@ func TestModelFindsPlantedBugs(t *testing.T) {
 		"a call with the old pair": {
 			"../keeper/keeper.go", "\tif err := k.over(w); err != nil {\n\t\treturn err\n\t}\n\tw.began", "\tw.began", "a call was made|beside one to|counter was exceeded"},
 		"a disabled account hands out what is cached": {
-			"account.go", " && config.Disabled == c.Disabled", "", "a token was handed out"},
+			"account.go", " && settings.disabled == c.Disabled", "", "a token was handed out"},
 		"a stale load": {
 			"accounts.go", "case e.changes != seen:", "case false:", "is stored|counter was exceeded"},
 		"a change that fails keeps the old one running": {

@@ -95,6 +95,7 @@ type holdOff struct {
 	times int       // how many they were, up to mostHolds
 }
 
+// count is how many they were; 0 if there is no hold-off.
 func (h *holdOff) count() int {
 	if h == nil {
 		return 0

@@ -193,6 +193,7 @@ func TestKeepersReloadTheRecordOfAnID(t *testing.T) {
 		b := newBench(t, &fakeKraken{})
 		require.NoError(t, b.read(time.Second))
 		b.keepers.Reload(ID("another"))
+		b.keepers.Reload("no ID")
 		require.NoError(t, b.read(time.Second))
 		require.Equal(t, 1, b.store.loads)
 		b.keepers.Reload(ID("example-api-key"))
