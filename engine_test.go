@@ -368,7 +368,7 @@ func (l *eventLog) SendEvent(ctx context.Context, eventType logical.EventType, e
 
 // takeEvents is what the bus was sent since it was last asked for.
 func (e *engine) takeEvents() []string {
-	e.backend.events.hurry()
+	e.backend.events.sendNow()
 	e.backend.events.work.Wait()
 	return e.events.take()
 }

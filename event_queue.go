@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// mostEvents bounds the events that wait to be sent: a bus that hangs must not fill the memory.
-	mostEvents = 1000
+	// mostEvents bounds the events that wait to be sent: a bus that hangs must not fill the memory. It is more than Vault and the plugin mint in an eventDelay.
+	mostEvents = 5000
 	// eventTimeout bounds the wait for a bus that doesn't take an event. When the mount is cleaned up, it bounds that for all that still wait.
 	eventTimeout = time.Second
-	// eventDelay is how long an event waits at least. So the answer to the request that it tells of goes first: sending an event takes the processors of Vault and
-	// the plugin as long as half a read.
-	eventDelay = 50 * time.Millisecond
+	// eventDelay is how long the event of a minted token may wait for others. Sending one takes the processors of Vault and the plugin as long as a third of a read, so
+	// that reads which follow each other closely go first. Events of configs, which come seldom, are sent at once, with all that wait.
+	eventDelay = 500 * time.Millisecond
 	// lostEventsEvery is how often it is logged that events were lost.
 	lostEventsEvery = time.Minute
 )
@@ -32,8 +32,7 @@ type eventQueue struct {
 	log    hclog.Logger
 	ctx    context.Context // ends when nothing is sent any more
 	end    context.CancelFunc
-	hurry  func()        // has what waits sent without delay
-	now    chan struct{} // closed by hurry
+	hurry  chan struct{} // holds an element when what waits is to be sent at once
 
 	mu       sync.Mutex // guards all below; never held while an event is sent
 	waiting  []event
@@ -45,8 +44,7 @@ type eventQueue struct {
 }
 
 func newEventQueue(sender logical.EventSender, log hclog.Logger) *eventQueue {
-	q := &eventQueue{sender: sender, log: log, now: make(chan struct{})}
-	q.hurry = sync.OnceFunc(func() { close(q.now) })
+	q := &eventQueue{sender: sender, log: log, hurry: make(chan struct{}, 1)}
 	q.ctx, q.end = context.WithCancel(context.Background())
 	return q
 }
@@ -71,6 +69,17 @@ func (q *eventQueue) add(e event) {
 		q.sending = true
 		q.work.Go(q.send)
 	}
+	if e.eventType != eventTokenMint {
+		q.sendNow()
+	}
+}
+
+// sendNow has what waits sent at once.
+func (q *eventQueue) sendNow() {
+	select {
+	case q.hurry <- struct{}{}:
+	default: // it is about to be
+	}
 }
 
 // send sends what waits until nothing does.
@@ -79,7 +88,7 @@ func (q *eventQueue) send() {
 	defer delay.Stop()
 	select {
 	case <-delay.C:
-	case <-q.now:
+	case <-q.hurry:
 	}
 	for {
 		e, ok := q.next()
@@ -125,7 +134,7 @@ func (q *eventQueue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
-	q.hurry()
+	q.sendNow()
 	late := time.AfterFunc(eventTimeout, q.end)
 	q.work.Wait()
 	late.Stop()

@@ -25,7 +25,7 @@ func main() {
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: os.Stderr, JSONFormat: true})
 
 	process.EndWithParent()
-	process.SpareMemory()
+	process.CollectLargeHeapSooner()
 	if err := process.NoCoreDump(); err != nil {
 		logger.Warn("a crash may leave the plugin's memory on a disk", "error", err)
 	}
