@@ -1,8 +1,14 @@
 package kraken
 
 import (
+	"context"
+	"crypto/tls"
 	"io"
+	"log"
+	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,5 +112,45 @@ func TestAFarewellThatCrossesTheRequest(t *testing.T) {
 		_, err = callWithin(t, client, 10*time.Second)
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, n.dials.Load())
+	})
+}
+
+// TestTheCallAfterOneThatWasHungUpTakesANewConnection: what has forgotten one idle connection, a middlebox or a gateway that was started anew, has forgotten all.
+// Over HTTP/1.1 there may be as many as there were callers.
+func TestTheCallAfterOneThatWasHungUpTakesANewConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, client, certificate := newNetwork(t)
+		type madeAt struct{}
+		var forgotten atomic.Pointer[time.Time] // all connections that were made before
+		server := &http.Server{
+			ErrorLog: log.New(io.Discard, "", 0), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}, TLSNextProto: noHTTP2,
+			ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+				return context.WithValue(ctx, madeAt{}, time.Now())
+			},
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if before := forgotten.Load(); before != nil && r.Context().Value(madeAt{}).(time.Time).Before(*before) {
+					panic(http.ErrAbortHandler)
+				}
+				time.Sleep(time.Second)
+				_, _ = io.WriteString(w, goodAnswer)
+			}),
+		}
+		go func() { _ = server.ServeTLS(n, "", "") }()
+		t.Cleanup(func() { _ = server.Close() })
+
+		var callers sync.WaitGroup
+		for range 4 {
+			callers.Go(func() {
+				_, err := callWithin(t, client, 10*time.Second)
+				assert.NoError(t, err)
+			})
+		}
+		callers.Wait()
+		now := time.Now()
+		forgotten.Store(&now)
+		_, err := callWithin(t, client, 10*time.Second)
+		assert.True(t, requireError(t, err, KindUnavailable, true).HungUp)
+		_, err = callWithin(t, client, 10*time.Second)
+		assert.NoError(t, err)
 	})
 }

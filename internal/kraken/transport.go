@@ -187,7 +187,14 @@ func (a *attempt) cause(request *http.Request, err error) error {
 	if !a.connected.Load() {
 		return unsentError{a.transport.blameProxy(request, int(a.handshakes.Load()), err)}
 	}
-	if a.kept.Load() && a.ctx.Err() == nil && (a.carrier == nil || a.carrier.hungUp(err)) {
+	if !a.kept.Load() || a.ctx.Err() != nil {
+		return err
+	}
+	if a.carrier == nil {
+		a.transport.http1.CloseIdleConnections() // else the next try is over one that is likely to have ended as well
+		return hungUpError{err}
+	}
+	if a.carrier.hungUp(err) {
 		return hungUpError{err}
 	}
 	return err
