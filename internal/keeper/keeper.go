@@ -38,8 +38,8 @@ type Use struct {
 	Longest time.Duration
 	// Codes is how often the one-time code changes that goes with the call; 0: there is none.
 	Codes time.Duration
-	// Allowed is asked before each nonce that is taken. Its error is the answer instead: nothing is reserved, and nothing is sent. It must not block for long.
-	// nil: the call is allowed.
+	// Allowed is asked before each nonce that is taken, and again before it is sent. Its error is the answer instead. It must not block for long. nil: the call
+	// is allowed.
 	Allowed func() error
 	// While tells why what the call is made for is over, nil if it isn't: no call begins then, and that is the answer. nil: it never is. Who waits is woken
 	// by the end of its own context, not by this. It may be called with locks held, and must return at once.
@@ -159,15 +159,15 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 func (k *Keeper) ask(w *waiter, call Call) (err error) {
 	wire, cancel := w.wire()
 	defer cancel()
-	if w.use.Allowed != nil {
-		if err := w.use.Allowed(); err != nil {
-			k.Reload() // whoever may call instead uses nonces of its own
-			return err
-		}
+	if err := k.permit(w.use); err != nil {
+		return err
 	}
 	nonce, err := k.nextNonce(wire, w.use)
 	if err != nil {
 		return storeError(wire, err)
+	}
+	if err := k.permit(w.use); err != nil { // the store may have taken its time
+		return err
 	}
 	if err := k.begin(w); err != nil {
 		return err
@@ -176,6 +176,18 @@ func (k *Keeper) ask(w *waiter, call Call) (err error) {
 	// What is learnt if the call panics.
 	err = &kraken.Error{Kind: kraken.KindAborted, Detail: "the call panicked", Sent: true}
 	err = call(wire, nonce)
+	return err
+}
+
+// permit is why a call isn't allowed; nil: it is.
+func (k *Keeper) permit(use Use) error {
+	if use.Allowed == nil {
+		return nil
+	}
+	err := use.Allowed()
+	if err != nil {
+		k.Reload() // whoever may call instead uses nonces of its own
+	}
 	return err
 }
 

@@ -374,3 +374,22 @@ func TestRecordHasOneWriter(t *testing.T) {
 		require.IsIncreasing(t, b.kraken.nonces)
 	})
 }
+
+// TestACallThatIsForbiddenWhileItsNonceIsStoredIsNotMade: a node that steps down has a storage that takes its time.
+func TestACallThatIsForbiddenWhileItsNonceIsStoredIsNotMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBenchOver(t, &fakeKraken{}, &fakeStore{stored: true, takes: 5 * time.Second, record: Record{Account: "desk"}})
+		forbidden := errors.New("another node asks Kraken")
+		stepsDown := time.Now().Add(time.Second)
+		use := tokenUse
+		use.Allowed = func() error {
+			if time.Now().After(stepsDown) {
+				return forbidden
+			}
+			return nil
+		}
+		require.Equal(t, forbidden, b.do(use, time.Minute))
+		require.Zero(t, b.kraken.calls)
+		b.requireIdle()
+	})
+}
