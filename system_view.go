@@ -14,6 +14,9 @@ import (
 // plugin boundary, which costs a cached read a fifth of its throughput. A node that has become a standby or a secondary finds out within this time.
 const replicationMemory = time.Second
 
+// replicationPatience is how long a request waits for Vault's answer, which is a matter of microseconds. Without one, another node may be the one that answers.
+const replicationPatience = 5 * time.Second
+
 // systemView is Vault's view of itself, but asks for this node's place in its cluster once in a replicationMemory. Its methods may be called by any number of
 // goroutines at once.
 type systemView struct {
@@ -49,11 +52,19 @@ func (v *systemView) now() place {
 	if known := v.place.Load(); known != nil && clock.Age(known.at, time.Now()) < replicationMemory {
 		return *known
 	}
-	asked, _, _ := v.asking.Do("", func() (any, error) {
+	asked := v.asking.DoChan("", func() (any, error) {
 		p := &place{at: time.Now()}
 		p.state, p.local = v.SystemView.ReplicationState(), v.SystemView.LocalMount()
-		v.place.Store(p)
+		v.place.Store(p) // one that comes late is old already
 		return *p, nil
 	})
-	return asked.(place)
+	patience := time.NewTimer(replicationPatience)
+	defer patience.Stop()
+	select {
+	case answer := <-asked:
+		return answer.Val.(place)
+	case <-patience.C:
+		v.asking.Forget("") // whoever comes next has Vault asked anew
+		return place{state: consts.ReplicationPerformanceStandby}
+	}
 }

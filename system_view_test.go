@@ -177,3 +177,37 @@ func TestANodeThatIsActiveAgainKeepsNoNonceOfItsFirstTime(t *testing.T) {
 		assert.Equal(t, calls+1, e.calls(), "no nonce is refused, though nobody has told this node that the record was changed")
 	})
 }
+
+// lostAnswer is Vault's view of a node whose first answer never comes.
+type lostAnswer struct {
+	cluster
+	never chan struct{}
+}
+
+func (l *lostAnswer) ReplicationState() consts.ReplicationState {
+	if l.asked.Add(1) == 1 {
+		<-l.never
+	}
+	return consts.ReplicationState(l.state.Load())
+}
+
+// TestAnAnswerOfVaultsThatIsLostDoesNotHoldUpAllReads: who asks later has Vault asked anew.
+func TestAnAnswerOfVaultsThatIsLostDoesNotHoldUpAllReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lostAnswer{never: make(chan struct{})}
+		view := newSystemView(l)
+		go view.ReplicationState()
+		synctest.Wait()
+		var answered atomic.Int64
+		for range 3 {
+			go func() {
+				view.ReplicationState()
+				answered.Add(1)
+			}()
+		}
+		time.Sleep(time.Minute)
+		assert.EqualValues(t, 3, answered.Load())
+		assert.False(t, view.passive(), "it is known again")
+		close(l.never)
+	})
+}
