@@ -71,9 +71,11 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 		Invalidate:     func(_ context.Context, path string) { b.accounts.Invalidate(path) },
 		Clean:          func(context.Context) { b.accounts.Close(); b.events.close() },
 	}
-	system := newSystemView(conf.System)
 	setup := *conf
-	setup.System = system
+	if conf.System != nil {
+		system := newSystemView(conf.System)
+		setup.System, options.Passive = system, system.passive
+	}
 	if err := b.Setup(ctx, &setup); err != nil {
 		return nil, err
 	}
@@ -81,7 +83,6 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 	options.Logger = b.Logger()
 	options.UserAgent = "vault-plugin-secrets-kraken/" + Version
 	options.Minted = b.announceMint
-	options.Passive = system.passive
 	options.Allowed, options.BadAllowed = allowed, badAllowed
 	if badAllowed != nil {
 		b.Logger().Error("the mount's option is wrong, so Kraken is asked nothing", "error", badAllowed)

@@ -211,3 +211,15 @@ func TestAnAnswerOfVaultsThatIsLostDoesNotHoldUpAllReads(t *testing.T) {
 		close(l.never)
 	})
 }
+
+// TestAMountWithoutAViewOfVault is what a test of somebody else's has.
+func TestAMountWithoutAViewOfVault(t *testing.T) {
+	conf := logical.TestBackendConfig()
+	conf.System = nil
+	conf.StorageView = &logical.InmemStorage{}
+	b, err := Factory(t.Context(), conf)
+	require.NoError(t, err)
+	defer b.Cleanup(context.Background())
+	_, err = b.HandleRequest(t.Context(), &logical.Request{Operation: logical.ReadOperation, Path: "ws-token", Storage: conf.StorageView})
+	assert.ErrorContains(t, err, "configured")
+}
