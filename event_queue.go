@@ -51,18 +51,24 @@ func newEventQueue(sender logical.EventSender, log hclog.Logger) *eventQueue {
 
 // add has an event sent after those that came before.
 func (q *eventQueue) add(e event) {
+	if lost := q.put(e); lost > 0 {
+		q.log.Warn("events were lost, because Vault doesn't take them as fast as they come", "lost", lost)
+	}
+}
+
+// put is add without its log line, for whoever reads the log may be slow: so many events are to be told as lost.
+func (q *eventQueue) put(e event) (lost uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return
+		return 0
 	}
 	if len(q.waiting) >= mostEvents {
 		q.lost++
 		if now := time.Now(); now.Sub(q.lostTold) >= lostEventsEvery {
-			q.log.Warn("events were lost, because Vault doesn't take them as fast as they come", "lost", q.lost)
-			q.lost, q.lostTold = 0, now
+			lost, q.lost, q.lostTold = q.lost, 0, now
 		}
-		return
+		return lost
 	}
 	q.waiting = append(q.waiting, e)
 	if !q.sending {
@@ -72,6 +78,7 @@ func (q *eventQueue) add(e event) {
 	if e.eventType != eventTokenMint {
 		q.sendNow()
 	}
+	return 0
 }
 
 // sendNow has what waits sent at once.

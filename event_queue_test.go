@@ -168,3 +168,35 @@ func TestEventsOfConfigsAreSentAtOnceWithAllThatWait(t *testing.T) {
 		assert.Equal(t, []string{"0", "1"}, bus.sent)
 	})
 }
+
+// slowReader is a log whose reader takes its time.
+type slowReader struct{ reading, goesOn chan struct{} }
+
+func (s slowReader) Write(line []byte) (int, error) {
+	close(s.reading)
+	<-s.goesOn
+	return len(line), nil
+}
+
+// TestASlowReaderOfTheLogHoldsUpNobodyElse: the one whose event is lost waits for it, at most.
+func TestASlowReaderOfTheLogHoldsUpNobodyElse(t *testing.T) {
+	log := slowReader{make(chan struct{}), make(chan struct{})}
+	q := newEventQueue(&slowBus{takes: time.Hour}, hclog.New(&hclog.LoggerOptions{Output: log}))
+	for i := range mostEvents {
+		q.waiting = append(q.waiting, numbered(i))
+	}
+	var lost sync.WaitGroup
+	lost.Go(func() { q.add(numbered(mostEvents)) })
+	<-log.reading
+	waits := make(chan int)
+	go func() { waits <- q.waits() }()
+	select {
+	case n := <-waits:
+		assert.Equal(t, mostEvents, n)
+	case <-time.After(5 * time.Second):
+		t.Error("the queue is locked")
+	}
+	close(log.goesOn)
+	lost.Wait()
+	q.close()
+}
