@@ -74,6 +74,7 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 	setup := *conf
 	if conf.System != nil {
 		system := newSystemView(conf.System)
+		system.stepsDown = func() { b.accounts.StepDown() }
 		setup.System, options.Passive = system, system.passive
 	}
 	if err := b.Setup(ctx, &setup); err != nil {

@@ -21,8 +21,10 @@ const replicationPatience = 5 * time.Second
 // goroutines at once.
 type systemView struct {
 	logical.SystemView
-	asking singleflight.Group
-	place  atomic.Pointer[place] // the last answer; nil: there is none
+	// stepsDown is called when it shows that another node has taken over. nil: nothing is.
+	stepsDown func()
+	asking    singleflight.Group
+	place     atomic.Pointer[place] // the last answer; nil: there is none
 }
 
 // place is a node's place in its cluster.
@@ -41,11 +43,12 @@ func (v *systemView) ReplicationState() consts.ReplicationState { return v.now()
 func (v *systemView) LocalMount() bool { return v.now().local }
 
 // passive tells whether another node answers requests, keeps the nonces and writes the storage.
-func (v *systemView) passive() bool {
-	now := v.now()
-	return now.state.HasState(consts.ReplicationPerformanceStandby) ||
-		now.state.HasState(consts.ReplicationPerformanceSecondary) && !now.local ||
-		now.state.HasState(consts.ReplicationDRSecondary)
+func (v *systemView) passive() bool { return v.now().passive() }
+
+func (p place) passive() bool {
+	return p.state.HasState(consts.ReplicationPerformanceStandby) ||
+		p.state.HasState(consts.ReplicationPerformanceSecondary) && !p.local ||
+		p.state.HasState(consts.ReplicationDRSecondary)
 }
 
 func (v *systemView) now() place {
@@ -55,6 +58,9 @@ func (v *systemView) now() place {
 	asked := v.asking.DoChan("", func() (any, error) {
 		p := &place{at: time.Now()}
 		p.state, p.local = v.SystemView.ReplicationState(), v.SystemView.LocalMount()
+		if v.stepsDown != nil && p.passive() && known != nil && !known.passive() {
+			v.stepsDown()
+		}
 		v.place.Store(p) // one that comes late is old already
 		return *p, nil
 	})

@@ -178,6 +178,32 @@ func TestANodeThatIsActiveAgainKeepsNoNonceOfItsFirstTime(t *testing.T) {
 	})
 }
 
+// TestANodeThatWasAStandbyForgetsTheNoncesOfAllKeys, whether somebody waited when it stepped down or not.
+func TestANodeThatWasAStandbyForgetsTheNoncesOfAllKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t)
+		e.configure("", nil)
+		e.mustRead("ws-token")
+		e.system.becomes(consts.ReplicationPerformanceStandby)
+		time.Sleep(replicationMemory)
+		_, err := e.read("ws-token")
+		require.ErrorIs(t, err, logical.ErrReadOnly)
+
+		other := *e // whose clock is 40 s ahead
+		other.system = &cluster{StaticSystemView: logical.TestSystemView()}
+		other.options.Clock = func() time.Time { return time.Now().Add(40 * time.Second) }
+		other.start()
+		other.mustRead("ws-token")
+		other.backend.Cleanup(context.Background())
+
+		e.system.becomes(consts.ReplicationPerformancePrimary)
+		time.Sleep(replicationMemory)
+		calls := e.calls()
+		e.mustRead("ws-token")
+		assert.Equal(t, calls+1, e.calls(), "no nonce is refused")
+	})
+}
+
 // lostAnswer is Vault's view of a node whose first answer never comes.
 type lostAnswer struct {
 	cluster

@@ -322,6 +322,9 @@ func (as *Accounts) read(ctx context.Context, storage logical.Storage, e *entry)
 	return stored, seen, err
 }
 
+// StepDown forgets what is known of the API keys' records, for another node of the cluster may change them from now on.
+func (as *Accounts) StepDown() { as.keepers.ReloadAll() }
+
 // Invalidate drops what runs from a storage entry that another node has changed.
 func (as *Accounts) Invalidate(path string) {
 	if id, ok := cutKeyPath(path); ok {

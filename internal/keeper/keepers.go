@@ -3,6 +3,8 @@ package keeper
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -166,6 +168,16 @@ func (ks *Keepers) Reload(id string) {
 	k := ks.byID[string(digest)]
 	ks.mu.Unlock()
 	if k != nil {
+		k.Reload()
+	}
+}
+
+// ReloadAll is Reload for all records.
+func (ks *Keepers) ReloadAll() {
+	ks.mu.Lock()
+	all := slices.Collect(maps.Values(ks.byID))
+	ks.mu.Unlock()
+	for _, k := range all {
 		k.Reload()
 	}
 }
