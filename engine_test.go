@@ -327,7 +327,7 @@ func (s *troubledStorage) Get(ctx context.Context, key string) (*logical.Storage
 
 func (s *troubledStorage) Put(ctx context.Context, entry *logical.StorageEntry) error {
 	if s.readOnly.Load() {
-		return logical.ErrReadOnly
+		return errors.New(logical.ErrReadOnly.Error()) // as it comes over the plugin boundary
 	}
 	s.puts.Add(1)
 	if err := s.hang(ctx, entry.Key); err != nil {
@@ -337,6 +337,13 @@ func (s *troubledStorage) Put(ctx context.Context, entry *logical.StorageEntry) 
 		return errors.New("disk full")
 	}
 	return s.Storage.Put(ctx, entry)
+}
+
+func (s *troubledStorage) Delete(ctx context.Context, key string) error {
+	if s.readOnly.Load() {
+		return errors.New(logical.ErrReadOnly.Error())
+	}
+	return s.Storage.Delete(ctx, key)
 }
 
 // eventLog is an event bus that keeps what it is sent.

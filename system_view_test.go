@@ -178,6 +178,26 @@ func TestANodeThatIsActiveAgainKeepsNoNonceOfItsFirstTime(t *testing.T) {
 	})
 }
 
+// TestAReadThatNeedsTheStorageOfANodeThatStepsDownIsForwarded, though over the plugin boundary the storage's error is no more than a text.
+func TestAReadThatNeedsTheStorageOfANodeThatStepsDownIsForwarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t)
+		e.configure("", nil)
+		e.mustRead("ws-token")
+		time.Sleep(5 * time.Minute) // past what is reserved
+		e.backend.System().ReplicationState()
+		e.takeEvents()
+		e.system.becomes(consts.ReplicationPerformanceStandby)
+		e.storage.readOnly.Store(true)
+		_, err := e.read("ws-token")
+		assert.Equal(t, logical.ErrReadOnly, err)
+		assert.Empty(t, e.takeEvents(), "another node answers, so it is no failure")
+		assert.Equal(t, logical.ErrReadOnly, e.writeOnly("config", e.pair(map[string]any{account.FieldVerify: false, account.FieldRequestTimeout: 20})))
+		assert.Equal(t, logical.ErrReadOnly, e.delete("config"))
+		assert.Empty(t, e.takeEvents())
+	})
+}
+
 // TestANodeThatWasAStandbyForgetsTheNoncesOfAllKeys, whether somebody waited when it stepped down or not.
 func TestANodeThatWasAStandbyForgetsTheNoncesOfAllKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -53,7 +53,16 @@ func put(ctx context.Context, storage logical.Storage, name string, c *Config) e
 	if err != nil {
 		return err
 	}
-	return storage.Put(ctx, entry)
+	return vaultError(storage.Put(ctx, entry))
+}
+
+// vaultError is the error of a storage that was to be changed. Over the plugin boundary it comes as a text; the one by which Vault has the active node answer
+// is known by that.
+func vaultError(err error) error {
+	if err != nil && strings.Contains(err.Error(), logical.ErrReadOnly.Error()) {
+		return logical.ErrReadOnly
+	}
+	return err
 }
 
 // cutKeyPath is the keeper.ID of the API key whose record is at a storage path; false if none is.
@@ -90,7 +99,9 @@ func (s keyStore) Save(ctx context.Context, record keeper.Record) error {
 	if err != nil {
 		return err
 	}
-	return s.storage.Put(ctx, entry)
+	return vaultError(s.storage.Put(ctx, entry))
 }
 
-func (s keyStore) Delete(ctx context.Context) error { return s.storage.Delete(ctx, s.path()) }
+func (s keyStore) Delete(ctx context.Context) error {
+	return vaultError(s.storage.Delete(ctx, s.path()))
+}

@@ -234,7 +234,7 @@ func (as *Accounts) Delete(ctx context.Context, storage logical.Storage, name st
 	ctx, cancel := decided(ctx)
 	defer cancel()
 	stored, readErr := Read(ctx, storage, name) // one that can't be read can be deleted all the same
-	was, err := settle(ctx, storage, name, nil, stored, storage.Delete(ctx, Path(ConfigStorage, name)))
+	was, err := settle(ctx, storage, name, nil, stored, vaultError(storage.Delete(ctx, Path(ConfigStorage, name))))
 	var old *Account
 	as.endChange(e, func() {
 		if was != isAsBefore {
