@@ -154,3 +154,24 @@ func TestTheCallAfterOneThatWasHungUpTakesANewConnection(t *testing.T) {
 		assert.NoError(t, err)
 	})
 }
+
+// TestAServerThatAsksForCalmIsNotAskedAgainAtOnce: a GOAWAY that isn't a farewell is no idle connection's end.
+func TestAServerThatAsksForCalmIsNotAskedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, client, certificate := newNetwork(t)
+		serveFrames(t, n, certificate, nil, func(f *frames, frame http2.Frame) {
+			if data, ok := frame.(*http2.DataFrame); ok && data.StreamID > 1 {
+				f.write(func(framer *http2.Framer) error {
+					return framer.WriteGoAway(data.StreamID, http2.ErrCodeEnhanceYourCalm, nil)
+				})
+				n.hangUp()
+				return
+			}
+			f.answer(frame, 0)
+		})
+		_, err := callWithin(t, client, 10*time.Second)
+		require.NoError(t, err)
+		_, err = callWithin(t, client, 10*time.Second)
+		assert.False(t, requireError(t, err, KindUnavailable, true).HungUp)
+	})
+}

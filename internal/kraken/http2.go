@@ -121,8 +121,12 @@ func (c *http2Conn) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // hungUp tells whether a request has failed because the server closes the connection.
 func (c *http2Conn) hungUp(err error) bool {
+	var farewell http2.GoAwayError
+	if errors.As(err, &farewell) && farewell.ErrCode != http2.ErrCodeNo || errors.As(err, new(http2.StreamError)) {
+		return false // the server is in trouble, or asks for calm
+	}
 	state := c.client.State()
-	return (state.Closed || state.Closing) && !errors.As(err, new(http2.StreamError))
+	return state.Closed || state.Closing
 }
 
 // Read reads from the server.
