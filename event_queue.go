@@ -16,6 +16,8 @@ import (
 const (
 	// mostEvents bounds the events that wait to be sent: a bus that hangs must not fill the memory. It is more than Vault and the plugin mint in an eventDelay.
 	mostEvents = 5000
+	// mostConfigEvents is how many more may wait of those of configs, so that tokens don't push out who has enabled an account.
+	mostConfigEvents = 1000
 	// eventTimeout bounds the wait for a bus that doesn't take an event. When the mount is cleaned up, it bounds that for all that still wait.
 	eventTimeout = time.Second
 	// eventDelay is how long the event of a minted token may wait for others. Sending one takes the processors of Vault and the plugin as long as a third of a read, so
@@ -63,7 +65,11 @@ func (q *eventQueue) put(e event) (lost uint64) {
 	if q.closed {
 		return 0
 	}
-	if len(q.waiting) >= mostEvents {
+	most := mostEvents
+	if e.eventType != eventTokenMint {
+		most += mostConfigEvents
+	}
+	if len(q.waiting) >= most {
 		q.lost++
 		if now := time.Now(); now.Sub(q.lostTold) >= lostEventsEvery {
 			lost, q.lost, q.lostTold = q.lost, 0, now

@@ -106,6 +106,20 @@ func TestABusThatTakesNothingLosesEventsAndIsToldOnceAMinute(t *testing.T) {
 	})
 }
 
+func TestEventsOfTokensDoNotPushOutThoseOfConfigs(t *testing.T) {
+	withQueue(t, &slowBus{takes: time.Hour}, func(t *testing.T, q *eventQueue, _ *bytes.Buffer) {
+		for _, kind := range []struct {
+			eventType string
+			room      int
+		}{{eventTokenMint, mostEvents}, {eventConfigEnable, mostEvents + mostConfigEvents}, {eventTokenMint, mostEvents + mostConfigEvents}} {
+			for range 2 * mostEvents {
+				q.add(event{eventType: kind.eventType})
+			}
+			assert.Equal(t, kind.room, q.waits(), kind.eventType)
+		}
+	})
+}
+
 func TestAQueueIsClosedInTime(t *testing.T) {
 	for _, test := range []struct {
 		name     string

@@ -52,7 +52,8 @@ func (p place) passive() bool {
 }
 
 func (v *systemView) now() place {
-	if known := v.place.Load(); known != nil && clock.Age(known.at, time.Now()) < replicationMemory {
+	known := v.place.Load()
+	if known != nil && clock.Age(known.at, time.Now()) < replicationMemory {
 		return *known
 	}
 	asked := v.asking.DoChan("", func() (any, error) {
