@@ -108,6 +108,8 @@ func TestABusThatTakesNothingLosesEventsAndIsToldOnceAMinute(t *testing.T) {
 
 func TestEventsOfTokensDoNotPushOutThoseOfConfigs(t *testing.T) {
 	withQueue(t, &slowBus{takes: time.Hour}, func(t *testing.T, q *eventQueue, _ *bytes.Buffer) {
+		q.add(event{eventType: eventConfigDisable})
+		synctest.Wait() // it is being sent, and all others wait
 		for _, kind := range []struct {
 			eventType string
 			room      int
