@@ -44,6 +44,19 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 	}
 }
 
+func TestCloseEndsAProofThatPausesBetweenTwoTries(t *testing.T) {
+	bubble(t, func(t *testing.T, m *mount) {
+		m.kraken.Misbehave(krakensim.Fault{Errors: []string{"EService:Busy"}})
+		written := make(chan error)
+		go func() { written <- m.write("", pair(first)) }()
+		synctest.Wait()
+		closed := time.Now()
+		m.Close()
+		require.ErrorIs(t, <-written, ErrClosed)
+		require.Zero(t, time.Since(closed))
+	})
+}
+
 func TestZeroOptionsDo(t *testing.T) {
 	as := New(Options{})
 	defer as.Close()

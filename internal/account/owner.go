@@ -13,9 +13,6 @@ import (
 // proved yields to a write that proves the pair: else anybody who knows a public key could keep it out.
 func (w *write) checkOwner(ctx context.Context) (err error) {
 	var owned, other bool
-	if err := w.holdKeeper(); err != nil {
-		return err
-	}
 	if w.owner, owned, err = w.keeper.Owner(ctx); err != nil || !owned || w.owner.Account == w.entry.name {
 		return err
 	}
@@ -26,24 +23,6 @@ func (w *write) checkOwner(ctx context.Context) (err error) {
 		return nil
 	}
 	return &KeyInUseError{Account: w.owner.Account}
-}
-
-// holdKeeper holds the keeper of merged's key until the write is over, so that the record is read once.
-func (w *write) holdKeeper() (err error) {
-	if w.keeper != nil && w.keeperOf == w.merged.APIKey {
-		return nil
-	}
-	w.releaseKeeper()
-	w.keeper, err = w.as.keepers.Hold(w.merged.APIKey, newKeyStore(w.storage, w.merged.APIKey))
-	w.keeperOf = w.merged.APIKey
-	return err
-}
-
-func (w *write) releaseKeeper() {
-	if w.keeper != nil {
-		w.as.keepers.Release(w.keeper)
-	}
-	w.keeper = nil
 }
 
 // holds tells whether an API key stands in an account. The key's record tells in which one to look, so that no scan over all is needed; the config found

@@ -32,7 +32,6 @@ func (as *Accounts) Write(ctx context.Context, storage logical.Storage, name str
 	}
 	defer as.drop(e)
 	w := &write{as: as, storage: storage, entry: e, change: change}
-	defer w.releaseKeeper()
 	defer w.giveUp()
 	for {
 		if err := w.try(ctx); err == nil {
@@ -59,8 +58,7 @@ type write struct {
 	merged *Config       // what it shall be
 	owner  keeper.Record // of its key; the zero value: none
 
-	keeper   *keeper.Keeper // held; nil: none
-	keeperOf string         // the API key
+	keeper *keeper.Keeper // of merged's key, held during a try
 
 	fresh  *Account // what would run by merged; nil: not built, or in its place
 	proved bool     // fresh was
@@ -86,6 +84,10 @@ func (w *write) try(ctx context.Context) (err error) {
 	if err := w.checkPlace(); err != nil {
 		return err
 	}
+	if w.keeper, err = w.as.keepers.Hold(w.merged.APIKey, newKeyStore(w.storage, w.merged.APIKey)); err != nil {
+		return err
+	}
+	defer w.as.keepers.Release(w.keeper) // until then it knows the key's record
 	if err := w.checkOwner(ctx); err != nil {
 		return err
 	}

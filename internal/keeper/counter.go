@@ -64,7 +64,7 @@ func (c *counter) now(now time.Time) float64 {
 	if c.limits == nil {
 		return 0
 	}
-	return max(c.counted-c.limits.decay*max(now.Sub(c.at), 0).Seconds(), 0)
+	return max(c.counted-c.limits.decay*now.Sub(c.at).Seconds(), 0)
 }
 
 // count counts a call.

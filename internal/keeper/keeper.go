@@ -159,14 +159,14 @@ func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 func (k *Keeper) ask(w *waiter, call Call) (err error) {
 	wire, cancel := w.wire()
 	defer cancel()
-	if err := k.permit(w.use); err != nil {
+	if err := w.use.permit(); err != nil {
 		return err
 	}
 	nonce, err := k.nextNonce(wire, w.use)
 	if err != nil {
 		return storeError(wire, err)
 	}
-	if err := k.permit(w.use); err != nil { // the store may have taken its time
+	if err := w.use.permit(); err != nil { // the store may have taken its time
 		return err
 	}
 	if err := k.begin(w); err != nil {
@@ -180,15 +180,11 @@ func (k *Keeper) ask(w *waiter, call Call) (err error) {
 }
 
 // permit is why a call isn't allowed; nil: it is.
-func (k *Keeper) permit(use Use) error {
-	if use.Allowed == nil {
+func (u *Use) permit() error {
+	if u.Allowed == nil {
 		return nil
 	}
-	err := use.Allowed()
-	if err != nil {
-		k.Reload() // whoever may call instead uses nonces of its own
-	}
-	return err
+	return u.Allowed()
 }
 
 // begin notes that the call is under way. It is refused if the caller has gone in the meantime, or what it came for.

@@ -133,7 +133,6 @@ func (a *attempt) traced(request *http.Request, trace *httptrace.ClientTrace) *h
 func (a *attempt) getConn(string) {
 	a.handshakes.Store(0)
 	a.connected.Store(false)
-	a.kept.Store(false)
 	a.patience.set(nil)
 }
 
