@@ -37,7 +37,7 @@ func cachedReads(w *world) error {
 			c := w.readers(name, readers, w.span(200*time.Millisecond), name+"/ws-token")
 			contenders = append(contenders, c.withProcessor(pids[name]))
 		}
-		samples, err := interleave(w.rounds(27), contenders...)
+		samples, err := interleave(w.rounds(23), contenders...)
 		if err != nil {
 			return err
 		}
