@@ -142,7 +142,7 @@ func setUp(env *testscript.Env) error {
 		"VAULT_ADDR":    c.servers[0].address,
 		"VAULT_TOKEN":   c.rootToken,
 		"VAULT_BIN":     vaultBin,
-		"VAULT_PID":     strconv.Itoa(c.servers[0].process.pid()),
+		"VAULT_PID":     strconv.Itoa(c.servers[0].process.PID()),
 		"SUBSCRIBE_BIN": subscribeBin,
 		"EVIDENCE":      string(c.evidence),
 		"EXAMPLES":      examples,

@@ -70,7 +70,7 @@ func startCluster(t *testing.T, setup setup) *cluster {
 	}
 	t.Cleanup(func() {
 		for _, s := range c.servers {
-			assert.NoError(t, c.evidence.addProcesses(s.process.pid()))
+			assert.NoError(t, c.evidence.addProcesses(s.process.PID()))
 		}
 	})
 	c.initialize(t)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -64,9 +65,9 @@ func runDemo(t *testing.T, dir, script, until string) (string, error) {
 	command := exec.Command("../../scripts/" + script)
 	command.Env = append(os.Environ(), "PATH="+realPath, "TMPDIR="+dir)
 	command.Stdout, command.Stderr = output, output
-	running, err := startProcess(command)
+	running, err := subprocess.Start(command)
 	require.NoError(t, err)
-	t.Cleanup(running.kill)
+	t.Cleanup(running.Kill)
 
 	printed := func() string {
 		text, err := os.ReadFile(output.Name())
@@ -75,14 +76,14 @@ func runDemo(t *testing.T, dir, script, until string) (string, error) {
 	}
 	if until != "" {
 		deadline := time.Now().Add(demoTimeout)
-		for !strings.Contains(printed(), until) && !running.hasEnded() {
+		for !strings.Contains(printed(), until) && !running.HasEnded() {
 			require.True(t, time.Now().Before(deadline), "not printed within %s: %s\n%s", demoTimeout, until, printed())
 			time.Sleep(50 * time.Millisecond)
 		}
 		time.Sleep(200 * time.Millisecond)               // for a line more of the script
-		_ = syscall.Kill(-running.pid(), syscall.SIGINT) // as a terminal does
+		_ = syscall.Kill(-running.PID(), syscall.SIGINT) // as a terminal does
 	}
-	err = running.wait(demoTimeout)
+	err = running.Wait(demoTimeout)
 	return printed(), err
 }
 

@@ -2,82 +2,13 @@ package acceptance
 
 import (
 	"bytes"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 )
-
-// process is a program and all that it starts, in a process group of their own.
-type process struct {
-	command    *exec.Cmd
-	undertaker *exec.Cmd
-	ended      chan struct{}
-	err        error // of the program; there once it has ended
-}
-
-// startProcess starts a program that ends with the test's process at the latest, however that ends: a shell waits for
-// the end of a pipe that the test's process holds, and kills the group then.
-func startProcess(command *exec.Cmd) (*process, error) {
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := command.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{command: command, ended: make(chan struct{})}
-	go func() {
-		p.err = command.Wait()
-		close(p.ended)
-	}()
-	p.undertaker = exec.Command("sh", "-c", `read -r _; kill -s KILL -- "-$0"`, strconv.Itoa(p.pid()))
-	p.undertaker.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal isn't for it
-	_, err := p.undertaker.StdinPipe()
-	if err == nil {
-		err = p.undertaker.Start()
-	}
-	if err != nil {
-		_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
-	}
-	return p, err
-}
-
-func (p *process) pid() int { return p.command.Process.Pid }
-
-func (p *process) hasEnded() bool {
-	select {
-	case <-p.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// wait waits until the program has ended, and returns how it did.
-func (p *process) wait(timeout time.Duration) error {
-	select {
-	case <-p.ended:
-		return p.err
-	case <-time.After(timeout):
-		return fmt.Errorf("%s doesn't end within %s", p.command, timeout)
-	}
-}
-
-// kill kills the group, and returns when the program is gone. It may be called again.
-func (p *process) kill() {
-	if p.undertaker == nil {
-		return
-	}
-	_ = p.undertaker.Process.Kill()
-	_ = p.undertaker.Wait()
-	p.undertaker = nil
-	_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
-	<-p.ended
-}
 
 func hasProc() bool {
 	_, err := os.Stat("/proc/self/exe")

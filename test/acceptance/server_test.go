@@ -3,15 +3,14 @@ package acceptance
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -29,8 +28,8 @@ type server struct {
 	address  string
 	dir      string // its home, with its configuration, and its storage where that is on disk
 	evidence evidence
-	process  *process
-	before   []*process // killed, but with plugins that may be left
+	process  *subprocess.Process
+	before   []*subprocess.Process // killed, but with plugins that may be left
 }
 
 const (
@@ -77,11 +76,11 @@ func startServer(t *testing.T, dir string, setup setup, evidence evidence) *serv
 }
 
 func tryServer(dir string, setup setup, evidence evidence) (*server, error) {
-	address, err := freeAddress()
+	address, err := subprocess.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	clusterAddress, err := freeAddress()
+	clusterAddress, err := subprocess.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -105,15 +104,6 @@ func tryServer(dir string, setup setup, evidence evidence) (*server, error) {
 	return s, s.start()
 }
 
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
-}
-
 // start runs the server and waits until it answers, sealed as it is.
 func (s *server) start() error {
 	log, err := os.OpenFile(s.evidence.file(vaultLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -124,12 +114,12 @@ func (s *server) start() error {
 	command := exec.Command(vaultBin, "server", "-config="+filepath.Join(s.dir, "config.hcl"))
 	command.Env = []string{"PATH=" + realPath, "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp")}
 	command.Stdout, command.Stderr = log, log
-	if s.process, err = startProcess(command); err != nil {
+	if s.process, err = subprocess.Start(command); err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		_, err := s.client.Sys().SealStatus()
-		ended := s.process.hasEnded()
+		ended := s.process.HasEnded()
 		if err == nil && !ended {
 			return nil
 		}
@@ -155,8 +145,7 @@ func (s *server) unseal(t *testing.T, key string) {
 
 // stop ends the server as an operator or systemd does, and then what it has left. The error says if it didn't end well.
 func (s *server) stop() error {
-	_ = s.process.command.Process.Signal(syscall.SIGTERM)
-	err := s.process.wait(stopTimeout)
+	err := s.process.Terminate(stopTimeout)
 	s.kill()
 	return err
 }
@@ -164,15 +153,14 @@ func (s *server) stop() error {
 // kill ends the server and its plugins at once, as a power failure does.
 func (s *server) kill() {
 	for _, process := range append(s.before, s.process) {
-		process.kill()
+		process.Kill()
 	}
 }
 
 // killAlone ends the server at once, but not its plugins, as the kernel does when memory is short.
 func (s *server) killAlone(t *testing.T) {
 	t.Helper()
-	require.NoError(t, s.process.command.Process.Kill())
-	<-s.process.ended
+	require.NoError(t, s.process.KillAlone())
 	s.before = append(s.before, s.process)
 }
 
@@ -180,7 +168,7 @@ func (s *server) killAlone(t *testing.T) {
 func (s *server) plugin(t *testing.T) (plugin procDir) {
 	t.Helper()
 	waitUntil(t, "one process of the plugin runs", func() error {
-		running := pluginsOf(s.process.pid())
+		running := pluginsOf(s.process.PID())
 		if len(running) != 1 {
 			return fmt.Errorf("processes: %v", running)
 		}

@@ -19,7 +19,7 @@ func cachedReads(w *world) error {
 	}
 	pids := map[string][]int{} // of who has a part in an answer
 	for _, name := range names {
-		pids[name] = []int{w.vault.process.pid()}
+		pids[name] = []int{w.vault.process.PID()}
 		if name == builtinKV {
 			continue
 		}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 )
 
 // simulator is a Kraken. It is a process of its own, so that its memory and garbage collection aren't the driver's.
@@ -20,7 +22,7 @@ type simulator struct {
 	Control   string `json:"control_url"`
 	caPEM     string // "" without TLS
 	caFile    string
-	process   *process
+	process   *subprocess.Process
 	client    *http.Client // for the control paths
 }
 
@@ -37,7 +39,7 @@ func startSimulator(binary, dir string, tls bool) (*simulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.process, err = startProcess(command); err != nil {
+	if s.process, err = subprocess.Start(command); err != nil {
 		return nil, err
 	}
 	line, err := bufio.NewReader(output).ReadBytes('\n')
@@ -53,7 +55,7 @@ func startSimulator(binary, dir string, tls bool) (*simulator, error) {
 		s.client, err = newClient(s.caPEM, 8)
 	}
 	if err != nil {
-		s.process.stop()
+		_ = s.process.Terminate(patience)
 		return nil, fmt.Errorf("the simulator doesn't start: %w", err)
 	}
 	return s, nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +14,12 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 )
+
+// patience bounds the wait for a program that is to end in good order.
+const patience = 10 * time.Second
 
 // vault is a dev server, which keeps everything in memory.
 type vault struct {
@@ -23,7 +27,7 @@ type vault struct {
 	token   string // root's
 	client  *api.Client
 	plugins string // the directory that it starts plugins from
-	process *process
+	process *subprocess.Process
 }
 
 var rootToken = regexp.MustCompile(`(?m)^Root Token: (\S+)$`)
@@ -39,7 +43,7 @@ func startVault(ctx context.Context, binary, dir string) (v *vault, err error) {
 }
 
 func tryVault(ctx context.Context, binary, dir string) (*vault, error) {
-	address, err := freeAddress()
+	address, err := subprocess.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +62,7 @@ func tryVault(ctx context.Context, binary, dir string) (*vault, error) {
 		"-dev-plugin-dir="+v.plugins, "-log-level=error")
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + filepath.Join(dir, "tmp")}
 	command.Stdout, command.Stderr = log, log
-	if v.process, err = startProcess(command); err != nil {
+	if v.process, err = subprocess.Start(command); err != nil {
 		return nil, err
 	}
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -67,8 +71,8 @@ func tryVault(ctx context.Context, binary, dir string) (*vault, error) {
 			v.token = string(found[1])
 			break
 		}
-		if v.process.hasEnded() || time.Now().After(deadline) || ctx.Err() != nil {
-			v.process.stop()
+		if v.process.HasEnded() || time.Now().After(deadline) || ctx.Err() != nil {
+			_ = v.process.Terminate(patience)
 			return nil, errors.Join(fmt.Errorf("vault doesn't start: %s", text[max(0, len(text)-2000):]), ctx.Err())
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -76,20 +80,11 @@ func tryVault(ctx context.Context, binary, dir string) (*vault, error) {
 	settings := api.DefaultConfig()
 	settings.Address, settings.MaxRetries = v.address, 0
 	if v.client, err = api.NewClient(settings); err != nil {
-		v.process.stop()
+		_ = v.process.Terminate(patience)
 		return nil, err
 	}
 	v.client.SetToken(v.token)
 	return v, nil
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 // register makes a binary known to the server as a plugin of that name. The name is its file's too, so that its process

@@ -86,11 +86,11 @@ func (w *world) close() {
 		w.far.Close()
 	}
 	if w.vault != nil {
-		w.vault.process.stop()
+		_ = w.vault.process.Terminate(patience)
 	}
 	for _, s := range []*simulator{w.near, w.nearTLS} {
 		if s != nil {
-			s.process.stop()
+			_ = s.process.Terminate(patience)
 		}
 	}
 	_ = os.RemoveAll(w.dir)
