@@ -150,6 +150,17 @@ func TestWhatIsUnderWayWhenANodeStepsDownAsksNoMore(t *testing.T) {
 	}
 }
 
+// mintByAnotherNode has another node, whose clock is 40 s ahead, mint a token by the same storage.
+func (e *engine) mintByAnotherNode() {
+	e.t.Helper()
+	other := *e
+	other.system = &cluster{StaticSystemView: logical.TestSystemView()}
+	other.options.Clock = func() time.Time { return time.Now().Add(40 * time.Second) }
+	other.start()
+	other.mustRead("ws-token")
+	other.backend.Cleanup(context.Background())
+}
+
 // TestANodeThatIsActiveAgainKeepsNoNonceOfItsFirstTime, for the other node has used higher ones.
 func TestANodeThatIsActiveAgainKeepsNoNonceOfItsFirstTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -161,15 +172,8 @@ func TestANodeThatIsActiveAgainKeepsNoNonceOfItsFirstTime(t *testing.T) {
 		e.system.becomes(consts.ReplicationPerformanceStandby)
 		require.ErrorIs(t, outcomes()[0].err, logical.ErrReadOnly)
 
-		// The other node, whose clock is 40 s ahead.
-		other := *e
-		other.system = &cluster{StaticSystemView: logical.TestSystemView()}
-		other.options.Clock = func() time.Time { return time.Now().Add(40 * time.Second) }
-		other.start()
 		e.sim.Behave()
-		other.mustRead("ws-token")
-		other.backend.Cleanup(context.Background())
-
+		e.mintByAnotherNode()
 		e.system.becomes(consts.ReplicationPerformancePrimary)
 		time.Sleep(replicationMemory)
 		calls := e.calls()
@@ -209,13 +213,7 @@ func TestANodeThatWasAStandbyForgetsTheNoncesOfAllKeys(t *testing.T) {
 		_, err := e.read("ws-token")
 		require.ErrorIs(t, err, logical.ErrReadOnly)
 
-		other := *e // whose clock is 40 s ahead
-		other.system = &cluster{StaticSystemView: logical.TestSystemView()}
-		other.options.Clock = func() time.Time { return time.Now().Add(40 * time.Second) }
-		other.start()
-		other.mustRead("ws-token")
-		other.backend.Cleanup(context.Background())
-
+		e.mintByAnotherNode()
 		e.system.becomes(consts.ReplicationPerformancePrimary)
 		time.Sleep(replicationMemory)
 		calls := e.calls()
