@@ -24,7 +24,7 @@ type Options struct {
 	HTTP1Only bool
 
 	// ServerName, if set, is the only name in the certificate, to see clients refuse a wrong one. Otherwise it is
-	// valid for localhost, the loopback addresses and the host of Addr.
+	// valid for localhost, the loopback addresses, the host of Addr, and Kraken's own names, to which a proxy may lead.
 	ServerName string
 
 	// Control serves, beside Kraken, what is described at [Server.ControlURL]. It needs no credentials.
@@ -81,7 +81,7 @@ func Start(options Options) (*Server, error) {
 	s.server.Protocols.SetHTTP2(!options.HTTP1Only)
 	serve := s.server.Serve
 	if options.TLS {
-		names := []string{"localhost", "127.0.0.1", "::1"}
+		names := []string{"localhost", "127.0.0.1", "::1", "api.kraken.com", "ws-auth.kraken.com"}
 		if host, _, _ := net.SplitHostPort(s.host); !slices.Contains(names, host) {
 			names = append(names, host)
 		}

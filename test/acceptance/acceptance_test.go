@@ -149,6 +149,8 @@ func setUp(env *testscript.Env) error {
 		"PLUGIN":        filepath.Join(pluginDir, pluginName),
 		"KRAKEN_URL":    c.kraken.RESTURL(),
 		"KRAKEN_WS":     c.kraken.WebSocketV2URL(),
+		"KRAKEN_PROXY":  c.proxy,
+		"KRAKEN_CA":     c.caFile,
 		"API_KEY":       key.APIKey,
 	} {
 		env.Setenv(name, value)

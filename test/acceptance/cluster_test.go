@@ -28,6 +28,8 @@ type setup struct {
 	storage string // inMemory or onDisk
 	servers int    // 0 is 1; more only onDisk
 	plugins string // directory of the plugins to register; "" is that with the one under test
+
+	environment []string // of the servers; startCluster sees to it
 }
 
 // cluster is one Vault server, or several that share their storage, with the plugin registered; and a simulated Kraken,
@@ -40,6 +42,8 @@ type cluster struct {
 
 	kraken  *krakensim.Server
 	line    *krakensim.Line
+	proxy   string                    // its URL; who goes through it finds api.kraken.com and ws-auth.kraken.com here
+	caFile  string                    // with the certificate by which these are trusted
 	configs map[string]map[string]any // what a read of each must show, by path
 	loads   []tally                   // so far
 }
@@ -65,6 +69,9 @@ func startCluster(t *testing.T, setup setup) *cluster {
 	if setup.plugins == "" {
 		setup.plugins = pluginDir
 	}
+	c.proxy, c.caFile = startProxy(t, c.kraken.RESTURL()), filepath.Join(dir, "kraken-ca.pem")
+	require.NoError(t, os.WriteFile(c.caFile, []byte(c.kraken.CACertPEM()), 0o600))
+	setup.environment = []string{"HTTPS_PROXY=" + c.proxy, "SSL_CERT_FILE=" + c.caFile}
 	for i := range max(1, setup.servers) {
 		c.servers = append(c.servers, startServer(t, filepath.Join(dir, fmt.Sprintf("server%d", i+1)), setup, c.evidence))
 	}

@@ -28,6 +28,7 @@ type server struct {
 	address  string
 	dir      string // its home, with its configuration, and its storage where that is on disk
 	evidence evidence
+	setup    setup
 	process  *subprocess.Process
 	before   []*subprocess.Process // killed, but with plugins that may be left
 }
@@ -100,7 +101,7 @@ func tryServer(dir string, setup setup, evidence evidence) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{client: client, address: settings.Address, dir: dir, evidence: evidence}
+	s := &server{client: client, address: settings.Address, dir: dir, evidence: evidence, setup: setup}
 	return s, s.start()
 }
 
@@ -112,7 +113,7 @@ func (s *server) start() error {
 	}
 	defer log.Close()
 	command := exec.Command(vaultBin, "server", "-config="+filepath.Join(s.dir, "config.hcl"))
-	command.Env = []string{"PATH=" + realPath, "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp")}
+	command.Env = append([]string{"PATH=" + realPath, "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp")}, s.setup.environment...)
 	command.Stdout, command.Stderr = log, log
 	if s.process, err = subprocess.Start(command); err != nil {
 		return err
