@@ -127,7 +127,12 @@ type world struct{}
 // setUp starts a Kraken and a Vault server for a script, and leaves in its directory and environment what an operator
 // has at hand: a key pair, and Vault's address and a token that may do everything.
 func setUp(env *testscript.Env) error {
-	c := startCluster(env.T().(scriptT).T, setup{storage: inMemory})
+	// A directory of its own, for scripts that put files into it.
+	plugins := filepath.Join(env.WorkDir, "plugins")
+	if err := errors.Join(os.Mkdir(plugins, 0o700), os.Link(filepath.Join(pluginDir, pluginName), filepath.Join(plugins, pluginName))); err != nil {
+		return err
+	}
+	c := startCluster(env.T().(scriptT).T, setup{storage: inMemory, plugins: plugins})
 	env.Values[world{}] = c
 	key, err := c.newKey()
 	if err != nil {
@@ -138,20 +143,21 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	for name, value := range map[string]string{
-		"HOME":          env.WorkDir,
-		"VAULT_ADDR":    c.servers[0].address,
-		"VAULT_TOKEN":   c.rootToken,
-		"VAULT_BIN":     vaultBin,
-		"VAULT_PID":     strconv.Itoa(c.servers[0].process.PID()),
-		"SUBSCRIBE_BIN": subscribeBin,
-		"EVIDENCE":      string(c.evidence),
-		"EXAMPLES":      examples,
-		"PLUGIN":        filepath.Join(pluginDir, pluginName),
-		"KRAKEN_URL":    c.kraken.RESTURL(),
-		"KRAKEN_WS":     c.kraken.WebSocketV2URL(),
-		"KRAKEN_PROXY":  c.proxy,
-		"KRAKEN_CA":     c.caFile,
-		"API_KEY":       key.APIKey,
+		"HOME":             env.WorkDir,
+		"VAULT_ADDR":       c.servers[0].address,
+		"VAULT_TOKEN":      c.rootToken,
+		"VAULT_BIN":        vaultBin,
+		"VAULT_PID":        strconv.Itoa(c.servers[0].process.PID()),
+		"SUBSCRIBE_BIN":    subscribeBin,
+		"EVIDENCE":         string(c.evidence),
+		"EXAMPLES":         examples,
+		"PLUGIN":           filepath.Join(plugins, pluginName),
+		"PLUGIN_DIRECTORY": plugins,
+		"KRAKEN_URL":       c.kraken.RESTURL(),
+		"KRAKEN_WS":        c.kraken.WebSocketV2URL(),
+		"KRAKEN_PROXY":     c.proxy,
+		"KRAKEN_CA":        c.caFile,
+		"API_KEY":          key.APIKey,
 	} {
 		env.Setenv(name, value)
 	}
