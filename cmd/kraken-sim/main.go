@@ -40,6 +40,8 @@ It misbehaves on request, at the paths under control_url. To try an outage:
   curl -X DELETE -d '{"api_key": "…"}' $control_url'key'
   curl -X POST $control_url'expire-tokens'
 
+With -tls-ca FILE, curl needs --cacert FILE.
+
 The other parts of a misbehaviour are header, body, content_type, oversize,
 drop, truncate, reset, go_away, refuse and process. Whoever can reach the
 listener can use these paths.
@@ -83,7 +85,8 @@ func parse(args []string, help io.Writer) (options krakensim.Options, caFile str
 	tier := flags.String("tier", "none", "call counter's `tier`: starter, intermediate, pro or none")
 	permissions := flags.String("permissions", strings.Join(krakensim.DefaultPermissions(), ","),
 		"the key's `permissions`, comma-separated")
-	flags.StringVar(&caFile, "tls-ca", "", "serve https and wss, and write the CA's certificate to this `file`")
+	flags.StringVar(&caFile, "tls-ca", "", "serve https and wss; this `file` has the CA's certificate, and FILE.key its\n"+
+		"private key; both are made if there is neither, and used again from then on")
 
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -114,16 +117,18 @@ func parse(args []string, help io.Writer) (options krakensim.Options, caFile str
 
 // serve runs the simulator until the context ends.
 func serve(ctx context.Context, options krakensim.Options, caFile string, stdout io.Writer) error {
+	if caFile != "" {
+		ca, err := keptCA(caFile)
+		if err != nil {
+			return fmt.Errorf("-tls-ca: %w", err)
+		}
+		options.CA = ca
+	}
 	server, err := krakensim.Start(options)
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	if caFile != "" {
-		if err := os.WriteFile(caFile, []byte(server.CACertPEM()), 0o644); err != nil { // public, to be trusted
-			return fmt.Errorf("-tls-ca: %w", err)
-		}
-	}
 	// Last, so that who has read this line finds everything in place.
 	err = json.NewEncoder(stdout).Encode(map[string]string{
 		"rest_url":    server.RESTURL(),

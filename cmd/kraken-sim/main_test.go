@@ -54,12 +54,8 @@ func TestItServesUntilItIsStopped(t *testing.T) {
 
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	for _, url := range []string{urls["rest_url"] + "/0/public/Time", urls["control_url"] + "calls"} {
-		response, err := client.Get(url)
-		require.NoError(t, err)
-		response.Body.Close()
-		assert.Equal(t, http.StatusOK, response.StatusCode)
-	}
+	get(t, client, urls["rest_url"]+"/0/public/Time")
+	get(t, client, urls["control_url"]+"calls")
 	code, stderr := stop()
 	assert.Zero(t, code)
 	assert.Empty(t, stderr)
@@ -72,15 +68,35 @@ func TestWithACAFileItServesTLS(t *testing.T) {
 	var urls map[string]string
 	require.NoError(t, json.Unmarshal([]byte(line), &urls))
 	assert.True(t, strings.HasPrefix(urls["ws_v2_url"], "wss://"))
+	get(t, trusting(t, file), urls["rest_url"]+"/0/public/Time")
+}
+
+// restURL is where the program whose first line is given serves the REST API.
+func restURL(t *testing.T, line string) string {
+	t.Helper()
+	var urls map[string]string
+	require.NoError(t, json.Unmarshal([]byte(line), &urls))
+	return urls["rest_url"]
+}
+
+// trusting is a client that trusts the CA in the file.
+func trusting(t *testing.T, file string) *http.Client {
+	t.Helper()
 	pem, err := os.ReadFile(file)
 	require.NoError(t, err)
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM(pem))
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	defer client.CloseIdleConnections()
-	response, err := client.Get(urls["rest_url"] + "/0/public/Time")
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+func get(t *testing.T, client *http.Client, url string) {
+	t.Helper()
+	response, err := client.Get(url)
 	require.NoError(t, err)
 	response.Body.Close()
+	assert.Equal(t, http.StatusOK, response.StatusCode)
 }
 
 func TestBadFlagsExit2AndSayWhy(t *testing.T) {

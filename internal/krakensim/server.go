@@ -16,7 +16,8 @@ import (
 // Options say how to serve an exchange. The zero Options are a good choice for a test.
 type Options struct {
 	Addr string // host:port to listen on; "" is 127.0.0.1:0, any free port
-	TLS  bool   // serve https and wss, with a certificate of a CA of the server's own
+	TLS  bool   // serve https and wss
+	CA   *CA    // with TLS, whom the server has its certificate from; nil is one of its own
 	Keys []Key  // that the exchange knows from the start
 
 	// HTTP1Only has no HTTP/2 offered over TLS. Otherwise the client chooses. (WebSockets are on HTTP/1.1 anyway, and
@@ -36,7 +37,7 @@ type Server struct {
 	*Exchange
 	tls    bool
 	host   string // host:port as clients write it
-	caPEM  string
+	ca     *CA    // nil without TLS
 	server *http.Server
 	served chan struct{} // closed when the listener is
 
@@ -88,7 +89,7 @@ func Start(options Options) (*Server, error) {
 		if options.ServerName != "" {
 			names = []string{options.ServerName}
 		}
-		if s.server.TLSConfig, s.caPEM, err = newCertificate(names); err != nil {
+		if s.ca, s.server.TLSConfig, err = certify(options.CA, names); err != nil {
 			_ = listener.Close()
 			return nil, err
 		}
@@ -127,7 +128,12 @@ func (s *Server) WebSocketURL() string { return s.url("ws", "") }
 func (s *Server) WebSocketV2URL() string { return s.url("ws", "/v2") }
 
 // CACertPEM is the certificate, in PEM, of the CA that the server's own is from; "" without TLS.
-func (s *Server) CACertPEM() string { return s.caPEM }
+func (s *Server) CACertPEM() string {
+	if s.ca == nil {
+		return ""
+	}
+	return s.ca.certificatePEM
+}
 
 // CloseConnections closes all connections that are kept alive and idle, as the CDN in front of Kraken does now and
 // then. WebSockets stay.

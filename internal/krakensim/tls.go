@@ -1,6 +1,7 @@
 package krakensim
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,30 +9,96 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"time"
 )
 
-// certLife is how long a server's certificates last. They are made anew with each server, and never stored.
-const certLife = 30 * 24 * time.Hour
+const (
+	// certLife is how long a server's certificate lasts. It is made anew with each server, and never stored.
+	certLife = 30 * 24 * time.Hour
+	// caLife is how long a CA lasts, which may be stored: longer than anybody keeps a simulator.
+	caLife = 10 * 365 * 24 * time.Hour
+)
 
-// newCertificate makes a certificate authority and a certificate of it for the names and IP addresses given. It
-// returns the server's TLS configuration and the authority's certificate in PEM.
-func newCertificate(hosts []string) (*tls.Config, string, error) {
-	ca := &x509.Certificate{
+// A CA is a certificate authority that servers can have their certificates from. It doesn't change.
+type CA struct {
+	certificate *x509.Certificate
+	key         crypto.Signer
+
+	certificatePEM, keyPEM string
+}
+
+// NewCA makes a CA, which is good for ten years.
+func NewCA() (*CA, error) {
+	certificate := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "Kraken simulator CA"},
+		NotAfter:              time.Now().Add(caLife),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign,
 	}
-	caDER, caKey, err := issue(ca, nil, nil)
+	der, key, err := issue(certificate, nil)
 	if err != nil {
-		return nil, "", fmt.Errorf("making a CA certificate: %w", err)
+		return nil, fmt.Errorf("making a CA certificate: %w", err)
 	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("making a CA certificate: %w", err)
+	}
+	return &CA{
+		certificate, key,
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})),
+	}, nil
+}
+
+// ParseCA is the CA of which both halves are given, as CertificatePEM and KeyPEM had them. The error says if they aren't
+// two halves of a CA, or if it is too early or too late for it.
+func ParseCA(certificatePEM, keyPEM string) (*CA, error) {
+	pair, err := tls.X509KeyPair([]byte(certificatePEM), []byte(keyPEM))
+	if err != nil {
+		return nil, err
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	switch now := time.Now(); {
+	case !ok:
+		return nil, errors.New("the private key can't sign")
+	case !pair.Leaf.IsCA:
+		return nil, errors.New("the certificate isn't a CA's")
+	case now.Before(pair.Leaf.NotBefore):
+		return nil, fmt.Errorf("the certificate isn't valid before %s", pair.Leaf.NotBefore.Format(time.RFC3339))
+	case now.After(pair.Leaf.NotAfter):
+		return nil, fmt.Errorf("the certificate has expired on %s", pair.Leaf.NotAfter.Format(time.RFC3339))
+	}
+	return &CA{pair.Leaf, key, certificatePEM, keyPEM}, nil
+}
+
+// CertificatePEM is the CA's certificate, for clients to trust.
+func (ca *CA) CertificatePEM() string { return ca.certificatePEM }
+
+// KeyPEM is the CA's private key. Whoever has it can pretend to be any server to those who trust the CA.
+func (ca *CA) KeyPEM() string { return ca.keyPEM }
+
+// certify returns the TLS configuration of a server with the names and IP addresses given, and the CA that its
+// certificate is from: the one given, or a new one for nil.
+func certify(ca *CA, hosts []string) (_ *CA, config *tls.Config, err error) {
+	if ca == nil {
+		if ca, err = NewCA(); err != nil {
+			return nil, nil, err
+		}
+	}
+	config, err = ca.serverConfig(hosts)
+	return ca, config, err
+}
+
+// serverConfig is the TLS configuration of a server with the names and IP addresses given.
+func (ca *CA) serverConfig(hosts []string) (*tls.Config, error) {
 	leaf := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "Kraken simulator"},
+		NotAfter:    time.Now().Add(certLife),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
@@ -42,19 +109,18 @@ func newCertificate(hosts []string) (*tls.Config, string, error) {
 			leaf.DNSNames = append(leaf.DNSNames, host)
 		}
 	}
-	leafDER, leafKey, err := issue(leaf, ca, caKey)
+	der, key, err := issue(leaf, ca)
 	if err != nil {
-		return nil, "", fmt.Errorf("making a server certificate: %w", err)
+		return nil, fmt.Errorf("making a server certificate: %w", err)
 	}
-	config := &tls.Config{
+	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{leafDER}, PrivateKey: leafKey}},
-	}
-	return config, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})), nil
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+	}, nil
 }
 
-// issue completes a certificate and signs it with the parent's key, or with its own if it has no parent.
-func issue(cert, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) ([]byte, *ecdsa.PrivateKey, error) {
+// issue completes a certificate and signs it with the CA's key, or with its own if there is no CA.
+func issue(cert *x509.Certificate, ca *CA) ([]byte, crypto.Signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -65,10 +131,9 @@ func issue(cert, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) ([]byte,
 	}
 	cert.SerialNumber = serial
 	cert.NotBefore = time.Now().Add(-time.Hour) // the client's clock may be slow
-	cert.NotAfter = time.Now().Add(certLife)
-	if parent == nil {
-		parent, parentKey = cert, key
+	if ca == nil {
+		ca = &CA{certificate: cert, key: key}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, cert, parent, &key.PublicKey, parentKey)
+	der, err := x509.CreateCertificate(rand.Reader, cert, ca.certificate, key.Public(), ca.key)
 	return der, key, err
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+)
+
+// keptCA is the CA whose certificate is in a file, and whose private key is beside it. Where there is neither it makes
+// one, so that clients that trusted it go on to do so when the simulator is started again. Nothing is overwritten: the
+// error says what to remove.
+func keptCA(file string) (*krakensim.CA, error) {
+	keyFile := file + ".key"
+	certificate, err := os.ReadFile(file)
+	key, keyErr := os.ReadFile(keyFile)
+	isThere, keyIsThere := !errors.Is(err, fs.ErrNotExist), !errors.Is(keyErr, fs.ErrNotExist)
+	switch {
+	case !isThere && !keyIsThere:
+		return makeCA(file, keyFile)
+	case !isThere:
+		return nil, half(keyFile, file)
+	case !keyIsThere:
+		return nil, half(file, keyFile)
+	}
+	if err := errors.Join(err, keyErr); err != nil {
+		return nil, err
+	}
+	ca, err := krakensim.ParseCA(string(certificate), string(key))
+	if err != nil {
+		return nil, fmt.Errorf("the CA in %s and %s: %w; remove both to have another made", file, keyFile, err)
+	}
+	return ca, nil
+}
+
+func half(there, missing string) error {
+	return fmt.Errorf("%s is there, but not %s, the other half of the CA: put it there, or remove %[1]s to have another CA made",
+		there, filepath.Base(missing))
+}
+
+// makeCA makes a CA and keeps it.
+func makeCA(file, keyFile string) (*krakensim.CA, error) {
+	ca, err := krakensim.NewCA()
+	if err != nil {
+		return nil, err
+	}
+	if err := create(keyFile, ca.KeyPEM(), 0o600); err != nil {
+		return nil, err
+	}
+	return ca, create(file, ca.CertificatePEM(), 0o644) // public, to be trusted
+}
+
+// create writes a file that isn't there yet: another simulator may have made it meanwhile.
+func create(file, text string, mode os.FileMode) error {
+	created, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = created.WriteString(text)
+	return errors.Join(err, created.Close())
+}
