@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -26,6 +27,7 @@ var (
 	vaultBin     string
 	pluginDir    string
 	subscribeBin string
+	krakenSimBin string
 )
 
 // realPath is PATH without the commands that testscript adds, one of which is called vault.
@@ -62,6 +64,7 @@ func (s suite) Run() int {
 func prepare(dir string) error {
 	pluginDir = filepath.Join(dir, "plugins")
 	subscribeBin = filepath.Join(dir, "subscribe")
+	krakenSimBin = filepath.Join(dir, "kraken-sim")
 
 	vaultBin = os.Getenv("VAULT_BIN")
 	if vaultBin == "" {
@@ -77,6 +80,7 @@ func prepare(dir string) error {
 	return errors.Join(
 		build(filepath.Join(pluginDir, pluginName), "cmd/"+pluginName),
 		build(subscribeBin, "examples/subscribe"),
+		build(krakenSimBin, "cmd/kraken-sim"),
 	)
 }
 
@@ -142,6 +146,10 @@ func setUp(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	address, err := subprocess.FreeAddress()
+	if err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
 		"HOME":             env.WorkDir,
 		"VAULT_ADDR":       c.servers[0].address,
@@ -149,6 +157,8 @@ func setUp(env *testscript.Env) error {
 		"VAULT_BIN":        vaultBin,
 		"VAULT_PID":        strconv.Itoa(c.servers[0].process.PID()),
 		"SUBSCRIBE_BIN":    subscribeBin,
+		"KRAKEN_SIM_BIN":   krakenSimBin,
+		"FREE_ADDRESS":     address,
 		"EVIDENCE":         string(c.evidence),
 		"EXAMPLES":         examples,
 		"PLUGIN":           filepath.Join(plugins, pluginName),

@@ -114,7 +114,7 @@ func (s *server) start() error {
 	defer log.Close()
 	command := exec.Command(vaultBin, "server", "-config="+filepath.Join(s.dir, "config.hcl"))
 	command.Env = append([]string{"PATH=" + realPath, "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp")}, s.setup.environment...)
-	command.Stdout, command.Stderr = log, log
+	command.Dir, command.Stdout, command.Stderr = s.dir, log, log
 	if s.process, err = subprocess.Start(command); err != nil {
 		return err
 	}
