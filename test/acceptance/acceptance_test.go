@@ -106,12 +106,13 @@ func TestScripts(t *testing.T) {
 			"setenv": cmdSetenv,
 			"repeat": cmdRepeat,
 
-			"await":     cmdAwait,
-			"follow":    cmdFollow,
-			"forbidden": cmdForbidden,
-			"http":      cmdHTTP,
-			"npm-ci":    cmdNpmCI,
-			"renewals":  cmdRenewals,
+			"await":        cmdAwait,
+			"build-plugin": cmdBuildPlugin,
+			"follow":       cmdFollow,
+			"forbidden":    cmdForbidden,
+			"http":         cmdHTTP,
+			"npm-ci":       cmdNpmCI,
+			"renewals":     cmdRenewals,
 		},
 	})
 }
@@ -129,14 +130,19 @@ func (t scriptT) Verbose() bool { return testing.Verbose() }
 type world struct{}
 
 // setUp starts a Kraken and a Vault server for a script, and leaves in its directory and environment what an operator
-// has at hand: a key pair, and Vault's address and a token that may do everything.
+// has at hand: a key pair, and Vault's address and a token that may do everything. The server keeps everything in memory, but
+// for a script that has a file called storage-on-disk: raft can be stepped down from, and makes snapshots.
 func setUp(env *testscript.Env) error {
 	// A directory of its own, for scripts that put files into it.
 	plugins := filepath.Join(env.WorkDir, "plugins")
 	if err := errors.Join(os.Mkdir(plugins, 0o700), os.Link(filepath.Join(pluginDir, pluginName), filepath.Join(plugins, pluginName))); err != nil {
 		return err
 	}
-	c := startCluster(env.T().(scriptT).T, setup{storage: inMemory, plugins: plugins})
+	storage := inMemory
+	if _, err := os.Stat(filepath.Join(env.WorkDir, "storage-on-disk")); err == nil {
+		storage = onDisk
+	}
+	c := startCluster(env.T().(scriptT).T, setup{storage: storage, plugins: plugins})
 	env.Values[world{}] = c
 	key, err := c.newKey()
 	if err != nil {

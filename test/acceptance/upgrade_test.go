@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -16,8 +17,7 @@ import (
 func TestUpgrade(t *testing.T) {
 	plugins := t.TempDir()
 	for _, version := range []string{"v0.0.1", "v0.0.2"} {
-		flag := "-ldflags=-X github.com/krakensecrets/" + pluginName + ".Version=" + version
-		require.NoError(t, build(filepath.Join(plugins, pluginName+"_"+version), "cmd/"+pluginName, flag))
+		require.NoError(t, buildPlugin(filepath.Join(plugins, pluginName+"_"+version), version))
 	}
 	c := startCluster(t, setup{storage: onDisk, plugins: plugins})
 	c.enable(t, "-plugin-version=v0.0.1")
@@ -43,6 +43,21 @@ func TestUpgrade(t *testing.T) {
 	}
 	calls := c.assertIntact(t, 0)
 	t.Logf("%s\nKraken saw %d requests, each with a higher nonce than the one before", table(c.loads), calls)
+}
+
+// buildPlugin builds the plugin as another version.
+func buildPlugin(output, version string) error {
+	return build(output, "cmd/"+pluginName, "-ldflags=-X github.com/krakensecrets/"+pluginName+".Version="+version)
+}
+
+// cmdBuildPlugin is buildPlugin for scripts:
+//
+//	build-plugin VERSION FILE
+func cmdBuildPlugin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: build-plugin VERSION FILE")
+	}
+	ts.Check(buildPlugin(ts.MkAbs(args[1]), args[0]))
 }
 
 // runningVersion is which version of the plugin the mount runs.
