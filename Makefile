@@ -50,6 +50,12 @@ acceptance: ## Real vault commands against a real Vault server (found on PATH, e
 	@for program in curl node npm; do type -P "$$program" >/dev/null || echo "No $$program, so no test with it as a client."; done
 	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault go test -count=1 -timeout 30m ./test/acceptance
 
+# RUN: only the tests that it matches, as `go test -run` has it; then docs/compatibility.md stays as it is.
+RUN ?=
+.PHONY: compatibility
+compatibility: ## The acceptance tests with Vault 1.19, 1.21 and VAULT_BIN; writes docs/compatibility.md
+	go run ./test/compatibility -run '$(RUN)'
+
 # A run that finds something writes the input to testdata/fuzz, where make unit tries it from then on.
 FUZZTIME ?= 30s
 .PHONY: fuzz
