@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,43 +24,52 @@ type result struct {
 	plugin string // its version
 }
 
-// write puts the results into a document.
-func write(file string, results []result) error {
+const tableHead = `| server | begun | passed | failed | skipped | plugin | machine |
+|---|---|---|---|---|---|---|
+`
+
+// write puts a result into the table of a document, in the place of what stands there of the same server.
+func write(file string, r result) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	changed, err := between(string(text), table(results, machine()))
+	changed, err := withRow(string(text), r.row(machine()))
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return os.WriteFile(file, []byte(changed), 0o644)
 }
 
-// table is the results in Markdown.
-func table(results []result, machine string) string {
-	var text strings.Builder
-	text.WriteString("| server | begun | passed | failed | skipped | plugin | machine |\n|---|---|---|---|---|---|---|\n")
-	for _, r := range results {
-		failed := fmt.Sprint(r.failed)
-		if r.failed > 0 {
-			failed = fmt.Sprintf("**%d**: %s", r.failed, strings.Join(r.failures, ", "))
-		}
-		fmt.Fprintf(&text, "| %s | %s | %d | %s | %d | %s | %s |\n", r.version, r.begun.UTC().Format("2006-01-02 15:04 UTC"),
-			r.passed, failed, r.skipped, r.plugin, machine)
+// row is a result as a row of the table.
+func (r result) row(machine string) string {
+	failed := fmt.Sprint(r.failed)
+	if r.failed > 0 {
+		failed = fmt.Sprintf("**%d**: %s", r.failed, strings.Join(r.failures, ", "))
 	}
-	return text.String()
+	return fmt.Sprintf("| %s | %s | %d | %s | %d | %s | %s |\n",
+		r.version, r.begun.UTC().Format("2006-01-02 15:04 UTC"), r.passed, failed, r.skipped, r.plugin, machine)
 }
 
-// between puts generated text in the place of what stands between the markers.
-func between(text, generated string) (string, error) {
+// withRow puts a row into the table between the markers. Rows of other servers stay: they say when they were written.
+func withRow(text, row string) (string, error) {
 	head, rest, found := strings.Cut(text, markerBegin+"\n")
-	_, tail, foundToo := strings.Cut(rest, markerEnd)
+	table, tail, foundToo := strings.Cut(rest, markerEnd)
 	if !found || !foundToo {
 		return "", fmt.Errorf("it lacks the lines %q and %q", markerBegin, markerEnd)
 	}
-	return head + markerBegin + "\n" + strings.TrimSpace(generated) + "\n" + markerEnd + tail, nil
+	rows := []string{row}
+	for line := range strings.Lines(table) {
+		if strings.HasPrefix(line, "| ") && !strings.HasPrefix(tableHead, line) && serverOf(line) != serverOf(row) {
+			rows = append(rows, line)
+		}
+	}
+	slices.Sort(rows)
+	return head + markerBegin + "\n" + tableHead + strings.Join(rows, "") + markerEnd + tail, nil
 }
+
+// serverOf is the first cell of a row.
+func serverOf(row string) string { return strings.Split(row, "|")[1] }
 
 var modelLine = regexp.MustCompile(`(?m)^model name\s*: (.+)$`)
 

@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// compare tests with each server and writes the results down. The error says if a server couldn't be had, or a test failed.
+// compare tests with one server after the other and writes each result down. The error says if a server couldn't be had, or a test failed.
 func compare(ctx context.Context, run string) error {
 	servers, err := servers(ctx)
 	if err != nil {
@@ -50,7 +50,6 @@ func compare(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	var results []result
 	var failed error
 	for _, server := range servers {
 		fmt.Printf("\n%s: go test ./test/acceptance\n", server.version)
@@ -63,13 +62,17 @@ func compare(ctx context.Context, run string) error {
 		if r.failed > 0 {
 			failed = errors.Join(failed, fmt.Errorf("%s: failed: %s", server.version, strings.Join(r.failures, ", ")))
 		}
-		results = append(results, r)
+		if run != "" {
+			continue
+		}
+		if err := write(document, r); err != nil {
+			return err
+		}
 	}
 	if run != "" {
 		fmt.Println("\nNot all tests were run, so", document, "stays as it is.")
-		return failed
 	}
-	return errors.Join(failed, write(document, results))
+	return failed
 }
 
 // server is a Vault server to test with.

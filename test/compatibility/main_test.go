@@ -50,29 +50,33 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
-func TestTheTableTakesTheOldOnesPlace(t *testing.T) {
-	results := []result{
-		{server: server{version: "Vault v1.19.0"}, counts: counts{passed: 50, skipped: 1}, plugin: "v0.1.0"},
+func TestAResultTakesThePlaceOfThatServersLast(t *testing.T) {
+	text := "before\n" + markerBegin + "\nNot run yet.\n" + markerEnd + "\nafter\n"
+	for _, r := range []result{
 		{server: server{version: "Vault v1.21.0"}, counts: counts{passed: 49, failed: 1, failures: []string{"TestUpgrade"}}, plugin: "v0.1.0"},
+		{server: server{version: "Vault v1.19.0"}, counts: counts{passed: 50, skipped: 1}, plugin: "v0.1.0"},
+		{server: server{version: "Vault v1.21.0"}, counts: counts{passed: 48, failed: 2, failures: []string{"TestUpgrade", "TestScripts/help"}}, plugin: "v0.2.0"},
+	} {
+		var err error
+		text, err = withRow(text, r.row("linux/amd64"))
+		require.NoError(t, err)
 	}
-	text, err := between("before\n"+markerBegin+"\nold\n"+markerEnd+"\nafter\n", table(results, "linux/amd64"))
-	require.NoError(t, err)
 	assert.Equal(t, `before
 <!-- make compatibility writes from here -->
 | server | begun | passed | failed | skipped | plugin | machine |
 |---|---|---|---|---|---|---|
 | Vault v1.19.0 | 0001-01-01 00:00 UTC | 50 | 0 | 1 | v0.1.0 | linux/amd64 |
-| Vault v1.21.0 | 0001-01-01 00:00 UTC | 49 | **1**: TestUpgrade | 0 | v0.1.0 | linux/amd64 |
+| Vault v1.21.0 | 0001-01-01 00:00 UTC | 48 | **2**: TestUpgrade, TestScripts/help | 0 | v0.2.0 | linux/amd64 |
 <!-- to here -->
 after
 `, text)
-	_, err = between("no markers", "")
+	_, err := withRow("no markers", "| Vault v1.19.0 |\n")
 	assert.Error(t, err)
 }
 
 func TestTheDocumentHasAPlaceForTheTable(t *testing.T) {
 	text, err := os.ReadFile("../../" + document)
 	require.NoError(t, err)
-	_, err = between(string(text), "")
+	_, err = withRow(string(text), "| Vault v1.19.0 |\n")
 	assert.NoError(t, err)
 }
