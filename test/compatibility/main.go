@@ -145,7 +145,7 @@ func test(ctx context.Context, binary, run string, out io.Writer) (counts, error
 	command := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout", testTimeout.String(), "-run", run, "./test/acceptance")
 	command.Env = append(os.Environ(), "VAULT_BIN="+binary)
 	command.Stderr = os.Stderr
-	// It removes what it has started, so it is asked to end, and isn't killed.
+	// Asked to end, and not killed: then its servers end with it.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = time.Minute
 	events, err := command.StdoutPipe()
