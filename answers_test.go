@@ -34,7 +34,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"invalid key":              {says("EAPI:Invalid key"), 400, []string{"Kraken answered EAPI:Invalid key.", "IP allow-list", "kraken/config again"}, 1},
 		"invalid signature":        {says("EAPI:Invalid signature"), 400, []string{"EAPI:Invalid signature.", "private key doesn't belong", "second factor"}, 1},
-		"no permission":            {says("EGeneral:Permission denied"), 400, []string{"EGeneral:Permission denied.", `Enable "Access WebSockets API"`}, 1},
+		"no permission":            {says("EGeneral:Permission denied"), 400, []string{"EGeneral:Permission denied.", `Enable "Access WebSockets API"`, `"WebSocket interface - On"`, `"Get WebSocket Token"`}, 1},
 		"the account is refused":   {says("EAuth:Account unconfirmed"), 400, []string{"EAuth:Account unconfirmed.", "the Kraken account that is refused, not the API key"}, 1},
 		"invalid nonce, always":    {says("EAPI:Invalid nonce"), 400, []string{"EAPI:Invalid nonce, even 10 minutes ahead of the clock.", "give Vault a key of its own", "kraken/config"}, 6},
 		"an error nobody knows":    {says("EFuture:New"), 400, []string{"EFuture:New.", "look it up"}, 1},
@@ -334,7 +334,7 @@ func TestAnswersToWhatAccountsAndKeepersSay(t *testing.T) {
 	busy := &kraken.Error{Kind: kraken.KindUnavailable, Messages: []string{"EService:Busy"}}
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.FixedZone("", 3600))
 	const keyRemedy = "The API key is wrong, deleted or expired, or this Vault server's address isn't on its IP allow-list: check it at Kraken, then write the pair to trading/config/desk-a again."
-	const outageRemedy = "Read again later; status.kraken.com tells of outages, and api_url in trading/config/desk-a where requests go."
+	const outageRemedy = "Read again later. If it lasts, see status.kraken.com for outages, and check api_url in trading/config/desk-a."
 	for name, test := range map[string]struct {
 		err  error
 		code int

@@ -137,6 +137,9 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	}
 	b.announceWrite(req, name, written)
 	response := b.configResponse(written.Config)
+	if hint := lengthHint(written.Config.PrivateKeyBytes()); hint != "" && !written.Proved && slices.Contains(written.Changed, account.FieldAPISecret) {
+		response.AddWarning("The pair was stored without asking Kraken. " + hint)
+	}
 	if written.Config.Disabled && slices.Contains(written.Changed, account.FieldAPISecret) {
 		response.AddWarning("The pair is stored unproved, for a disabled account asks Kraken nothing. Add verify=true when you enable the account.")
 	}

@@ -120,7 +120,7 @@ func keyWarnings(info kraken.KeyInfo, now time.Time) []string {
 			warn("This API key may do more than a WebSocket token needs: %s. Take that away from it at Kraken.", named(excess))
 		}
 		if !slices.ContainsFunc(permissions, func(permission string) bool { return slices.Contains(toMakeTokens, permission) }) {
-			warn(`This API key can't make WebSocket tokens. Enable "Access WebSockets API" on it at Kraken.`)
+			warn(`This API key can't make WebSocket tokens. Enable "Access WebSockets API" on it at Kraken, also called %s.`, otherPermissionNames)
 		}
 	}
 	if addresses, told := info.IPAllowList(); told && len(addresses) == 0 {

@@ -52,7 +52,7 @@ func TestKeyInfoWarns(t *testing.T) {
 	const (
 		token  = `"permissions":["query-funds","create-ws-token"]`
 		excess = `This API key may do more than a WebSocket token needs: `
-		none   = `This API key can't make WebSocket tokens. Enable "Access WebSockets API" on it at Kraken.`
+		none   = `This API key can't make WebSocket tokens. Enable "Access WebSockets API" on it at Kraken, also called "WebSocket interface - On" or "Get WebSocket Token".`
 		open   = `This API key has no IP allow-list`
 		window = `This API key has a nonce window of `
 	)

@@ -146,6 +146,12 @@ func (c *Config) samePlace(other *Config) bool {
 	return c.APIURL == other.APIURL && c.CACert == other.CACert
 }
 
+// PrivateKeyBytes is how long the private key is; 0 if it can't be read.
+func (c *Config) PrivateKeyBytes() int {
+	key, _ := kraken.ParsePrivateKey(c.APISecret)
+	return key.Len()
+}
+
 // credentials is the fingerprint of the pair and the second factor.
 func (c *Config) credentials() keeper.Fingerprint {
 	return fingerprint(c.APIKey, c.APISecret, c.OTPPassword, c.TOTPSecret)

@@ -90,9 +90,8 @@ const (
 	// A token must be used within 15 minutes of its making; this leaves whoever gets an old one a minute to do so.
 	maxCacheTTL = 14 * time.Minute
 
-	// Kraken's API keys have 56 characters; its private keys have 88, which are base64 of 64 bytes. The bounds only keep nonsense out of the storage.
+	// Kraken's API keys have 56 characters; its private keys have 88, which are base64 of kraken.PrivateKeyBytes. The bounds only keep nonsense out of the storage.
 	apiKeyLength    = 56
-	privateKeyBytes = 64
 	maxAPIKeyLength = 256
 	maxSecretLength = 1024
 	maxURLLength    = 2048
@@ -101,7 +100,7 @@ const (
 
 const (
 	apiKeyRemedy = "give the public key as Kraken displays it"
-	secretRemedy = "give the private key as Kraken displays it, best from a file: api_secret=@FILE"
+	secretRemedy = "give the private key as Kraken displays it, all 88 characters, best from a file: api_secret=@FILE"
 	// What was given is never repeated, for it may be the private key.
 	swappedRemedy = "the two halves of the pair look swapped: api_key is the public key (56 characters), api_secret the private key (88)"
 
@@ -284,7 +283,7 @@ func tooLong(field string, length, most int) error {
 // isPrivateKey tells whether what is given as the public key is the private one, as far as that can be seen: it may have lost its end in copying.
 func isPrivateKey(apiKey, apiSecret string) bool {
 	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(apiKey, "="))
-	return err == nil && len(decoded) == privateKeyBytes ||
+	return err == nil && len(decoded) == kraken.PrivateKeyBytes ||
 		apiKey == apiSecret ||
 		len(apiSecret) == apiKeyLength && len(apiKey) > apiKeyLength
 }

@@ -24,7 +24,7 @@ type HeldError struct {
 // Why a caller is held back, where it wasn't Kraken that said so.
 var (
 	errCounted   = errors.New("more calls with this API key than Kraken allows at a time")
-	errTooMany   = errors.New("more reads at once than Kraken answers within the time that each has")
+	errTooMany   = errors.New("more reads at once than can be answered within request_timeout")
 	errCodeTaken = errors.New("the API key's one-time code has been used, and the next one isn't due yet")
 )
 

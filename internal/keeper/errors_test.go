@@ -23,9 +23,9 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 	}{
 		"held back by the count":    {held(2100*time.Millisecond, errCounted), "held back for 3 s: more calls with this API key than Kraken allows at a time"},
 		"held back by Kraken":       {held(5*time.Second, rateLimit), "held back for 5 s: Kraken answered EAPI:Rate limit exceeded"},
-		"held back for a moment":    {held(1, errTooMany), "held back for 1 s: more reads at once than Kraken answers within the time that each has"},
-		"held back for no time":     {held(0, errTooMany), "held back for 1 s: more reads at once than Kraken answers within the time that each has"},
-		"held back after its time":  {held(-time.Minute, errTooMany), "held back for 1 s: more reads at once than Kraken answers within the time that each has"},
+		"held back for a moment":    {held(1, errTooMany), "held back for 1 s: more reads at once than can be answered within request_timeout"},
+		"held back for no time":     {held(0, errTooMany), "held back for 1 s: more reads at once than can be answered within request_timeout"},
+		"held back after its time":  {held(-time.Minute, errTooMany), "held back for 1 s: more reads at once than can be answered within request_timeout"},
 		"held back for a code":      {held(time.Minute+1, errCodeTaken), "held back for 61 s: the API key's one-time code has been used, and the next one isn't due yet"},
 		"remembered":                {&RememberedError{Err: invalidKey, Until: at}, "Kraken answered EAPI:Invalid key (remembered, to protect the account: Kraken is asked again from 2026-01-02T02:04:05Z on)"},
 		"an outage":                 {&OutageError{Since: at, Cause: &kraken.Error{Detail: "no route"}}, "Kraken can't be reached since 2026-01-02T02:04:05Z: no route"},

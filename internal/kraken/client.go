@@ -102,6 +102,9 @@ func (c *Client) call(ctx context.Context, method string, nonce uint64) (answer,
 	}
 	defer response.Body.Close()
 	result, err := readAnswer(ctx, response, redact, c.Now())
+	if failed := (*Error)(nil); errors.As(err, &failed) && (failed.Kind == KindInvalidSignature || failed.Kind == KindInvalidKey) {
+		failed.KeyBytes = c.PrivateKey.Len()
+	}
 	return answer{result: result, requestedAt: at, redact: redact}, err
 }
 

@@ -89,6 +89,8 @@ type Error struct {
 	Messages []string
 	// Detail says what happened where Kraken itself didn't speak.
 	Detail string
+	// KeyBytes is how long the private key is that signed, where Kraken refuses that; else zero. See PrivateKeyBytes.
+	KeyBytes int
 	// RetryAfter is how long the answer asked to wait, an hour at most; zero where it didn't.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one. It isn't part of the message.

@@ -31,6 +31,12 @@ func ParsePrivateKey(text string) (PrivateKey, error) {
 	return PrivateKey{secret: secret}, nil
 }
 
+// PrivateKeyBytes is how long Kraken's private keys are. Nothing depends on it, but one of another length was most likely not copied whole.
+const PrivateKeyBytes = 64
+
+// Len is how many bytes the key has.
+func (k PrivateKey) Len() int { return len(k.secret) }
+
 // Format keeps the key out of every fmt verb, %v of an enclosing struct and %#v included.
 func (PrivateKey) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte("[private key]")) }
 
