@@ -24,8 +24,16 @@ const backendHelp = `
 The Kraken secrets engine keeps Kraken API key pairs and hands out the short-lived tokens that open Kraken's private
 WebSocket feeds. The private key never leaves Vault.
 
-Store a key pair with "config", then read "ws-token". Both, and "key-info" and "status", exist for one default account
-and, with a name behind them, for as many named accounts as you like ("config/desk-a", "ws-token/desk-a"). "metrics" tells Prometheus of them all.
+    vault write {mount}/config api_key=PUBLIC_KEY api_secret=@FILE
+    vault read {mount}/ws-token
+
+"config", "ws-token", "key-info" and "status" exist for one default account, as here, and with a name behind them for any
+number of named accounts: "config/desk-a", "ws-token/desk-a". "metrics" tells Prometheus of all accounts.
+
+Where the server has events (Vault Enterprise does), the engine sends some. They hold neither a secret nor a token, but
+the account's name and an outcome: "success", or the kind of a failure, as "status" explains them. To see them:
+
+    vault events subscribe kraken/config-write
 `
 
 // backend is one mount of the engine.
@@ -55,7 +63,7 @@ func newBackend(ctx context.Context, conf *logical.BackendConfig, options accoun
 	}
 	b := &backend{}
 	b.Backend = &framework.Backend{
-		Help:        strings.TrimSpace(backendHelp),
+		Help:        helpText(backendHelp, eventsHelp()),
 		BackendType: logical.TypeLogical,
 		PathsSpecial: &logical.Paths{
 			SealWrapStorage: []string{account.ConfigStorage, account.ConfigStorage + "/"},
@@ -116,7 +124,10 @@ func (b *backend) HandleRequest(ctx context.Context, req *logical.Request) (*log
 			return nil, b.refuseConfig(ctx, req, name, err)
 		}
 	}
-	if len(req.Data) > 0 && req.Operation != logical.HelpOperation {
+	if req.Operation == logical.HelpOperation {
+		return b.answerHelp(ctx, req)
+	}
+	if len(req.Data) > 0 {
 		bounded := *req
 		bounded.Data = b.boundedData(req)
 		req = &bounded

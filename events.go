@@ -15,13 +15,32 @@ import (
 
 // The types of the events that the engine sends. None holds a secret or a token. A write of a config is one of the four in the middle.
 const (
-	eventTokenMint     = "kraken/token-mint"     // a token was asked for at Kraken; outcome tells what came of it
-	eventConfigWrite   = "kraken/config-write"   // a config was stored
-	eventConfigDisable = "kraken/config-disable" // a config was stored that disables its account
-	eventConfigEnable  = "kraken/config-enable"  // a config was stored that enables its account again
-	eventConfigRefuse  = "kraken/config-refuse"  // a write of a config was refused, or failed; outcome tells why
-	eventConfigDelete  = "kraken/config-delete"  // a config was deleted
+	eventTokenMint     = "kraken/token-mint"
+	eventConfigWrite   = "kraken/config-write"
+	eventConfigDisable = "kraken/config-disable"
+	eventConfigEnable  = "kraken/config-enable"
+	eventConfigRefuse  = "kraken/config-refuse"
+	eventConfigDelete  = "kraken/config-delete"
 )
+
+// eventTypes say when the events are sent.
+var eventTypes = []struct{ eventType, meaning string }{
+	{eventTokenMint, "A token was asked for at Kraken. The outcome tells whether it came."},
+	{eventConfigWrite, "A config was stored."},
+	{eventConfigDisable, "A config was stored that disables its account."},
+	{eventConfigEnable, "A config was stored that enables its account again."},
+	{eventConfigRefuse, "A config write was refused, or failed. The outcome tells why."},
+	{eventConfigDelete, "A config was deleted."},
+}
+
+// eventsHelp lists the events.
+func eventsHelp() string {
+	entries := make([][2]string, len(eventTypes))
+	for i, sent := range eventTypes {
+		entries[i] = [2]string{sent.eventType, sent.meaning}
+	}
+	return listHelp("Events:", entries)
+}
 
 // event is something that Vault's event bus is told of.
 type event struct {

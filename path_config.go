@@ -2,8 +2,8 @@ package krakensecrets
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -15,66 +15,118 @@ const (
 
 	configSynopsis = "Store a Kraken API key pair and how to use it."
 	configHelp     = `
-Create an API key at Kraken with the permission "Access WebSockets API" (under "Other") and what the application needs
-to query or trade, but not to withdraw. Put its private key into a file that only you can read, and store the pair:
+Create an API key at Kraken with the permission "Access WebSockets API" (also called "WebSocket interface - On" or "Get
+WebSocket Token") and what the application needs to query or trade, but not to withdraw. Put its private key into a file
+that only you can read, and store the pair:
 
-    vault write kraken/config api_key=PUBLIC_KEY api_secret=@FILE
+    vault write {mount}/config api_key=PUBLIC_KEY api_secret=@FILE
 
-The pair is proved by getting a token from Kraken, and is not stored if that fails; verify=false skips that. A later
-write changes the fields given and keeps the rest; api_key and api_secret change only together, api_url, websocket_url
-and ca_cert only with them. A write with the pair drops a second factor that it doesn't name. The pair is proved again
-when the pair, the second factor, api_url or ca_cert change, or with verify=true. A failed write changes nothing. A
-read shows everything but the secrets, and in their place two_factor (none, password or totp) and pair_written_at.
+First the engine gets a token with the pair. If that fails, nothing is stored. verify=false skips this proof.
+
+A later write changes the fields given and keeps the rest. A write that fails changes nothing.
+
+  * api_key and api_secret can change only together.
+  * api_url, websocket_url and ca_cert can change only in a write that includes api_key and api_secret.
+  * A write that includes api_key and api_secret removes a second factor that it doesn't name.
+  * The pair is proved again if the pair, the second factor, api_url or ca_cert change, or with verify=true.
+
+The answer of a read or write shows everything but the secrets, and instead of these
+two_factor (none, password or totp) and pair_written_at. A write's answer leaves out ca_cert, which may be long.
 
 In an incident, stop the account and keep the pair, and later let it go on:
 
-    vault write kraken/config disabled=true
-    vault write kraken/config disabled=false
+    vault write {mount}/config disabled=true
+    vault write {mount}/config disabled=false
 
-Use the API key for nothing else: whoever else uses it takes away the nonce that Kraken's requests are numbered with.
-Other accounts go under names of their own, as in kraken/config/desk-a, each with an API key of its own.
+Use the API key for nothing else. Kraken refuses a request whose nonce isn't higher than all before it, and a second user
+of the key would raise it. Other accounts have names, as {mount}/config/desk-a, and each needs an API key of its own.
 `
 	configListSynopsis = "List the named accounts."
+	configListHelp     = `
+    vault list {mount}/config
+
+The default account has no name and is not in the list. To see whether there is one, read {mount}/config.
+`
 )
 
-func (b *backend) pathConfig() []*framework.Path {
-	given, shown := map[string]*framework.FieldSchema{}, map[string]*framework.FieldSchema{}
+// listFields are the fields of a list's answer.
+var listFields = []answerField{
+	sometimes("keys", framework.TypeStringSlice, "Names of the accounts. The default account has none."),
+}
+
+// Made once, not for each mount.
+var (
+	configGiven       = givenSchemas()
+	configShown       = okResponse(shownFields())
+	configWritten     = okResponse(writtenFields())
+	configDescription = helpText(configHelp, fieldsHelp(shownFields()))
+	configsListed     = okResponse(listFields)
+	listDescription   = helpText(configListHelp, fieldsHelp(listFields))
+)
+
+// shownFields are the fields of a config that a read shows.
+func shownFields() (fields []answerField) {
 	for _, field := range account.Fields {
-		if field.Given() {
-			given[field.Name] = fieldSchema(field)
-			given[field.Name].Default, given[field.Name].Required = field.Default, field.Required
-		}
 		if field.Shown() {
-			shown[field.Name] = fieldSchema(field)
-			shown[field.Name].Required = field.Name != account.FieldPairWrittenAt
+			schema := fieldSchema(field)
+			schema.Required = field.Name != account.FieldPairWrittenAt
+			fields = append(fields, answerField{field.Name, schema})
 		}
 	}
-	answers := okResponse(shown)
+	return fields
+}
+
+// writtenFields are those that a write shows.
+func writtenFields() []answerField {
+	return slices.DeleteFunc(shownFields(), func(field answerField) bool { return field.name == account.FieldCACert })
+}
+
+func (b *backend) pathConfig() []*framework.Path {
 	paths := accountPaths(pathConfigBase, framework.Path{
 		DisplayAttrs:   &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "configuration"},
-		Fields:         given,
+		Fields:         configGiven,
 		ExistenceCheck: b.configExists,
 		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.CreateOperation: onActiveNode(framework.PathOperation{Callback: b.writeConfig, Summary: configSynopsis, Responses: answers}),
-			logical.UpdateOperation: onActiveNode(framework.PathOperation{Callback: b.writeConfig, Summary: configSynopsis, Responses: answers}),
-			logical.ReadOperation:   &framework.PathOperation{Callback: b.readConfig, Summary: "Read how an account is configured, without its secrets.", Responses: answers},
-			logical.DeleteOperation: onActiveNode(framework.PathOperation{Callback: b.deleteConfig, Summary: "Forget an account's key pair.", Responses: noContent()}),
+			logical.CreateOperation: onActiveNode(framework.PathOperation{Callback: b.writeConfig, Summary: configSynopsis, Responses: configWritten}),
+			logical.UpdateOperation: onActiveNode(framework.PathOperation{Callback: b.writeConfig, Summary: configSynopsis, Responses: configWritten}),
+			logical.ReadOperation:   &framework.PathOperation{Callback: b.readConfig, Summary: "Read how an account is configured, without its secrets.", Responses: configShown},
+			logical.DeleteOperation: onActiveNode(framework.PathOperation{Callback: b.deleteConfig, Summary: "Delete an account's key pair and how to use it.", Responses: noContent()}),
 		},
 		HelpSynopsis:    configSynopsis,
-		HelpDescription: strings.TrimSpace(configHelp),
+		HelpDescription: configDescription,
 	})
 	list := &framework.Path{
 		Pattern:      pathConfigBase + "/$",
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "configurations"},
 		Operations: map[logical.Operation]framework.OperationHandler{
-			logical.ListOperation: &framework.PathOperation{Callback: b.listConfigs, Summary: configListSynopsis, Responses: okResponse(map[string]*framework.FieldSchema{
-				"keys": {Type: framework.TypeStringSlice, Description: "Names of the accounts; the default account has none."},
-			})},
+			logical.ListOperation: &framework.PathOperation{Callback: b.listConfigs, Summary: configListSynopsis, Responses: configsListed},
 		},
 		HelpSynopsis:    configListSynopsis,
-		HelpDescription: "The default account has no name and is not in the list; kraken/config shows it.",
+		HelpDescription: listDescription,
 	}
 	return append(paths, list)
+}
+
+// givenSchemas describe the fields that a write may give.
+func givenSchemas() map[string]*framework.FieldSchema {
+	given := map[string]*framework.FieldSchema{}
+	for _, field := range account.Fields {
+		if !field.Given() {
+			continue
+		}
+		schema := fieldSchema(field)
+		schema.Default, schema.Required = field.Default, field.Required
+		switch { // the framework's help tells neither
+		case field.Required:
+			schema.Description += " Required in an account's first write."
+		case field.Type == account.Seconds:
+			schema.Description += fmt.Sprintf(" Default: %ds.", field.Default)
+		case field.Default != nil:
+			schema.Description += fmt.Sprintf(" Default: %v.", field.Default)
+		}
+		given[field.Name] = schema
+	}
+	return given
 }
 
 // fieldSchema describes a config's field to the framework.
@@ -124,7 +176,7 @@ func (b *backend) listConfigs(ctx context.Context, req *logical.Request, _ *fram
 	return logical.ListResponse(names), nil
 }
 
-// writeConfig answers what a read shows.
+// writeConfig answers what a read shows, but for the CA certificates: who has just given them needn't see them scroll by.
 func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *framework.FieldData) (*logical.Response, error) {
 	name := accountName(data)
 	change, err := account.ParseChange(data.Raw)
@@ -137,6 +189,7 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	}
 	b.announceWrite(req, name, written)
 	response := b.configResponse(written.Config)
+	delete(response.Data, account.FieldCACert)
 	if hint := lengthHint(written.Config.PrivateKeyBytes()); hint != "" && !written.Proved && slices.Contains(written.Changed, account.FieldAPISecret) {
 		response.AddWarning("The pair was stored without asking Kraken. " + hint)
 	}

@@ -20,24 +20,26 @@ import (
 )
 
 func TestConfigIsStoredAndShownWithoutItsSecrets(t *testing.T) {
+	bundle := strings.TrimSpace(certificate(t))
 	for _, path := range []string{"config", "config/desk-a"} {
 		t.Run(path, func(t *testing.T) {
 			e := newEngine(t, krakensim.Key{APIKey: "public", APISecret: exampleKey.APISecret, OTPPassword: "second factor"})
 			response, err := e.read(path)
 			require.NoError(t, err)
 			assert.Nil(t, response, "nothing there yet")
-
 			written, err := e.write(path, map[string]any{ // white space comes from files, and from copying
-				account.FieldAPIKey: " public\n", account.FieldAPISecret: "\r\n" + exampleKey.APISecret + "\n", account.FieldOTPPassword: "second factor\n", account.FieldAPIURL: "\t" + e.url + "/\n",
+				account.FieldAPIKey: " public\n", account.FieldAPISecret: "\r\n" + exampleKey.APISecret + "\n", account.FieldOTPPassword: "second factor\n", account.FieldAPIURL: "\t" + e.url + "/\n", account.FieldCACert: bundle,
 			})
 			require.NoError(t, err)
 			for field, want := range map[string]any{
-				account.FieldAPIKey: "public", account.FieldTwoFactor: "password", account.FieldAPIURL: e.url, account.FieldCACert: "",
+				account.FieldAPIKey: "public", account.FieldTwoFactor: "password", account.FieldAPIURL: e.url,
 				account.FieldRequestTimeout: 10, account.FieldCacheTTL: 0, account.FieldTier: "starter",
 				account.FieldAPISecret: nil, account.FieldOTPPassword: nil, account.FieldTOTPSecret: nil, account.FieldVerify: nil, // not shown
 			} {
 				assert.Equal(t, want, written.Data[field], field)
 			}
+			assert.NotContains(t, written.Data, account.FieldCACert, "it is long")
+			written.Data[account.FieldCACert] = bundle
 			assert.Equal(t, written.Data, e.mustRead(path))
 
 			require.NoError(t, e.delete(path))
@@ -103,7 +105,7 @@ func TestUpdateChangesTheFieldsGivenAndKeepsTheRest(t *testing.T) {
 
 // TestBadValues writes bad values over a good config and finds it unharmed. What is bad is specified with account.Fields.
 func TestBadValues(t *testing.T) {
-	bundle := certificate(t)
+	bundle := strings.TrimSpace(certificate(t))
 	pair := func(field string, value any) map[string]any {
 		return map[string]any{account.FieldAPIKey: exampleKey.APIKey, account.FieldAPISecret: exampleKey.APISecret, field: value}
 	}

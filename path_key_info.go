@@ -17,14 +17,16 @@ const (
 
 	keyInfoSynopsis = "Ask Kraken what the stored API key is and may do."
 	keyInfoHelp     = `
-Asks Kraken about the stored API key and answers its name, permissions, restrictions and last use, field by field as
-Kraken gives them: in snake case (valid_until), or in camel case (validUntil), as its documentation writes them. A number
-may come as text; one that is too large or too fine for JSON's readers always does. Characters that a terminal or a log
-could take for more than text are replaced by spaces.
+    vault read {mount}/key-info
 
-Warnings tell when the key may do more than a token needs (to query and trade is fine, to withdraw is not), can't make
-tokens, works from any address, has a nonce window, or expires within 14 days. The call counts against the key's
-limits, as minting a token does.
+Asks Kraken about the stored API key, and answers its name, permissions, restrictions and last use: field by field as
+Kraken gives them. Kraken names them in snake case (valid_until), its documentation in camel case (validUntil); the engine
+takes both. A number may come as text, and always does where JSON's readers would round it. Characters that could confuse
+a terminal or a log are replaced by spaces.
+
+Warnings tell when the key may do more than a token needs (to query and to trade is fine, to withdraw is not), can't make
+tokens, works from any address, has a nonce window, or expires within 14 days. The call counts against the key's limits,
+as minting a token does.
 `
 	// keyExpiresSoon is when key-info begins to warn that the API key expires.
 	keyExpiresSoon = 14 * 24 * time.Hour
@@ -34,22 +36,27 @@ limits, as minting a token does.
 	maxNamedLength = 50
 )
 
+// Made once, not for each mount.
+var (
+	keyInfoResponses   = okResponse(keyInfoFields())
+	keyInfoDescription = helpText(keyInfoHelp, fieldsHelp(keyInfoFields()))
+)
+
 func (b *backend) pathKeyInfo() []*framework.Path {
 	return accountPaths(pathKeyInfoBase, framework.Path{
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "key-info"},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: onActiveNode(framework.PathOperation{
-				Callback: b.readKeyInfo, Summary: keyInfoSynopsis, Responses: okResponse(keyInfoResponse()),
+				Callback: b.readKeyInfo, Summary: keyInfoSynopsis, Responses: keyInfoResponses,
 			}),
 		},
 		HelpSynopsis:    keyInfoSynopsis,
-		HelpDescription: strings.TrimSpace(keyInfoHelp),
+		HelpDescription: keyInfoDescription,
 	})
 }
 
-// keyInfoResponse are the fields that are known, under both of their names. Kraken may add some, so that no schema is complete.
-func keyInfoResponse() map[string]*framework.FieldSchema {
-	fields := make(map[string]*framework.FieldSchema)
+// keyInfoFields are the fields that are known, by both of their names. Kraken may add some, so no list is complete.
+func keyInfoFields() (fields []answerField) {
 	for _, field := range []struct {
 		snake, camel string
 		fieldType    framework.FieldType
@@ -57,20 +64,22 @@ func keyInfoResponse() map[string]*framework.FieldSchema {
 	}{
 		{"api_key_name", "apiKeyName", framework.TypeString, "The key's name."},
 		{"api_key", "apiKey", framework.TypeString, "The public key."},
-		{"permissions", "permissions", framework.TypeStringSlice, "What the key may do."},
-		{"ip_allowlist", "ipAllowlist", framework.TypeStringSlice, "The addresses that the key may be used from; empty: any."},
-		{"nonce", "nonce", framework.TypeString, "The last nonce that was used with the key."},
-		{"nonce_window", "nonceWindow", framework.TypeString, "By how much a nonce may fall behind the last."},
-		{"valid_until", "validUntil", framework.TypeString, "When the key expires, in seconds since 1970; 0: never."},
-		{"query_from", "queryFrom", framework.TypeString, "From when on the key may query, in seconds since 1970; 0: any time."},
-		{"query_to", "queryTo", framework.TypeString, "Until when the key may query, in seconds since 1970; 0: any time."},
+		{"permissions", "", framework.TypeStringSlice, "What the key may do."},
+		{"ip_allowlist", "ipAllowlist", framework.TypeStringSlice, "The addresses that the key may be used from. Empty: any."},
+		{"nonce", "", framework.TypeString, "The last nonce that was used with the key."},
+		{"nonce_window", "nonceWindow", framework.TypeString, "By how much a nonce may be lower than the last one."},
+		{"valid_until", "validUntil", framework.TypeString, "When the key expires, in seconds since 1970. 0: never."},
+		{"query_from", "queryFrom", framework.TypeString, "From when on the key may query, in seconds since 1970. 0: any time."},
+		{"query_to", "queryTo", framework.TypeString, "Until when the key may query, in seconds since 1970. 0: any time."},
 		{"created_time", "createdTime", framework.TypeString, "When the key was made, in seconds since 1970."},
 		{"modified_time", "modifiedTime", framework.TypeString, "When the key was last changed, in seconds since 1970."},
 		{"last_used", "lastUsed", framework.TypeString, "When the key was last used, in seconds since 1970."},
-		{"iban", "iban", framework.TypeString, "The number of the Kraken account."},
+		{"iban", "", framework.TypeString, "The number of the Kraken account."},
 	} {
-		schema := &framework.FieldSchema{Type: field.fieldType, Description: field.description}
-		fields[field.snake], fields[field.camel] = schema, schema
+		fields = append(fields, sometimes(field.snake, field.fieldType, field.description))
+		if field.camel != "" {
+			fields = append(fields, sometimes(field.camel, field.fieldType, field.description))
+		}
 	}
 	return fields
 }

@@ -25,11 +25,12 @@ const (
 
 	metricsSynopsis = "Tell what goes on with all accounts, for Prometheus, without asking Kraken."
 	metricsHelp     = `
-Answers what "status" tells, for all accounts of the mount that were used or written since the plugin's start, in Prometheus' text format. An account's
-name is the label "account"; the default account has an empty one. Nothing of it is stored: counts begin anew with the plugin's process.
+Answers what "status" tells, in Prometheus' text format, for all accounts of the mount that were used or written since the
+plugin's start. The label "account" is an account's name; the default account's is empty. Nothing of it is stored: the
+counts begin anew with the plugin's process.
 
-    curl -H "X-Vault-Token: $VAULT_TOKEN" $VAULT_ADDR/v1/kraken/metrics
-    vault read -format=raw kraken/metrics
+    curl -H "X-Vault-Token: $VAULT_TOKEN" $VAULT_ADDR/v1/{mount}/metrics
+    vault read -format=raw {mount}/metrics
 `
 )
 

@@ -2,7 +2,6 @@ package krakensecrets
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -43,10 +42,56 @@ const (
 
 	statusSynopsis = "Tell what goes on with an account, without asking Kraken."
 	statusHelp     = `
-Answers what this node has seen of the account since the time in "since", when the account was first used or written after the plugin's start.
-Nothing of it is stored; a config write lets the counts go on, a delete ends them. What is missing never came, or isn't so now.
-"metrics" tells the same of all accounts.
+    vault read {mount}/status
+    vault read {mount}/status/desk-a
+
+The node that serves the account answers: the active one, to which the other nodes of a cluster forward the request. It
+tells what it has seen itself since the time in "since". Nothing of it is stored.
+
+The counts begin anew when the plugin's process starts (after a restart, a reload, an upgrade or an unseal), when another
+node becomes active, and after a delete of the config. A config write lets them go on. "nonce_refusals", "hold_offs" and
+"nonce_ahead" are the API key's, so they also begin anew with another API key.
+
+A field that may be missing is there only if there is something to tell. "metrics" tells the same of all accounts.
 `
+)
+
+// statusFields are the fields of a status, in the order in which its help lists them.
+var statusFields = []answerField{
+	always(account.FieldDisabled, framework.TypeBool, "Whether the account is disabled. Then Kraken isn't asked."),
+	always(fieldSince, framework.TypeString, "When counting began: with the account's first use or write after the plugin's start. A time in RFC 3339 and UTC, as all times here."),
+	always(fieldTokensMinted, framework.TypeInt64, "Number of tokens got from Kraken: for reads, for the cache, and as proofs of written pairs."),
+	always(fieldFailures, framework.TypeMap, "Number of failed attempts to get a token, by kind. One attempt may have been for many reads."),
+	always(fieldReadsAnswered, framework.TypeInt64, "Number of reads that got a token: a new one, a cached one, or a coalesced one."),
+	always(fieldCacheHits, framework.TypeInt64, "Of these, reads that got a token minted for an earlier read."),
+	always(fieldCoalesced, framework.TypeInt64, "Of these, reads that got a token from a call that was under way for another read."),
+	always(fieldReadsFailed, framework.TypeMap, "Number of reads that got no token, by kind."),
+	always(fieldCalls, framework.TypeMap, `Number of requests that may have reached Kraken, by method and outcome: "success", or a kind.`),
+	always(fieldProofs, framework.TypeInt64, "Number of key pairs that Kraken was asked about before they were stored."),
+	always(fieldWritesRefused, framework.TypeMap, "Number of config writes that were refused, or failed, by kind."),
+	always(fieldNonceRefusals, framework.TypeInt64, "Number of nonces that Kraken refused. The API key is used elsewhere as well, or a clock was set back."),
+	always(fieldNonceAhead, framework.TypeFloat, "How far the last nonce is ahead of the clock, in seconds: 0 to 600."),
+	always(fieldHoldOffs, framework.TypeMap, "Number of Kraken's answers after which the account was held back, by kind: rate_limited, lockout."),
+	sometimes(fieldHeldUntil, framework.TypeString, "Until when Kraken isn't asked, after a rate limit, a lockout, or a refusal that is remembered. It doesn't cover waits for the call counter: see calls_left."),
+	sometimes(fieldHeldFor, framework.TypeString, "Why Kraken isn't asked until then: the error."),
+	sometimes(fieldHeldKind, framework.TypeString, "The kind of that error."),
+	sometimes(fieldOutageSince, framework.TypeString, "Since when Kraken can't be reached, as far as the last call has shown."),
+	sometimes(fieldOutageFor, framework.TypeString, "How that call failed."),
+	sometimes(fieldLastSuccess, framework.TypeString, "When a token was last got from Kraken."),
+	sometimes(fieldLastError, framework.TypeString, "The error of the last attempt to get a token that failed."),
+	sometimes(fieldLastErrorKind, framework.TypeString, "The kind of that error."),
+	sometimes(fieldLastErrorAt, framework.TypeString, "When that was."),
+	sometimes(fieldCachedAge, framework.TypeDurationSecond, "How old the cached token is, in seconds."),
+	always(fieldCachedTTL, framework.TypeDurationSecond, "How long the cached token has to live, in seconds. 0: no token is cached."),
+	sometimes(fieldKeyExpires, framework.TypeString, "When the API key expires, as Kraken said when key-info was last read. Missing if it doesn't expire, or key-info wasn't read."),
+	sometimes(fieldCallsLeft, framework.TypeInt64, "How many calls Kraken's counter allows now, by the account's tier. At 0 a read waits, or is refused with a 429. Missing with the tier none."),
+	always(fieldCallsWaiting, framework.TypeInt64, "How many calls wait for their turn now. Calls with one API key are made one at a time."),
+}
+
+// Made once, not for each mount.
+var (
+	statusResponses   = okResponse(statusFields)
+	statusDescription = helpText(statusHelp, fieldsHelp(statusFields), kindsHelp())
 )
 
 func (b *backend) pathStatus() []*framework.Path {
@@ -54,42 +99,11 @@ func (b *backend) pathStatus() []*framework.Path {
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "status"},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: onActiveNode(framework.PathOperation{
-				Callback: b.readStatus, Summary: statusSynopsis,
-				Responses: okResponse(map[string]*framework.FieldSchema{
-					account.FieldDisabled: {Type: framework.TypeBool, Required: true, Description: "Whether the account is disabled, and so asks Kraken nothing."},
-
-					fieldSince:         {Type: framework.TypeString, Required: true, Description: "When counting began (RFC 3339, UTC, as all times here)."},
-					fieldTokensMinted:  {Type: framework.TypeInt64, Required: true, Description: "Tokens had from Kraken: for reads, for the cache, and as proofs of written pairs."},
-					fieldFailures:      {Type: framework.TypeMap, Required: true, Description: "Tokens that couldn't be had, by kind: one for all reads that would have shared it."},
-					fieldReadsAnswered: {Type: framework.TypeInt64, Required: true, Description: "Reads that got a token: one minted for them, a cached one, or a coalesced one."},
-					fieldCacheHits:     {Type: framework.TypeInt64, Required: true, Description: "Of these, with a token minted for an earlier one."},
-					fieldCoalesced:     {Type: framework.TypeInt64, Required: true, Description: "Of these, with a token minted by a call under way for another one."},
-					fieldReadsFailed:   {Type: framework.TypeMap, Required: true, Description: "Reads that got no token, by kind."},
-					fieldCalls:         {Type: framework.TypeMap, Required: true, Description: "Requests that may have reached Kraken, by method, and by outcome."},
-					fieldProofs:        {Type: framework.TypeInt64, Required: true, Description: "Key pairs that Kraken was asked about before they were stored."},
-					fieldWritesRefused: {Type: framework.TypeMap, Required: true, Description: "Config writes that were refused, or failed, by kind."},
-					fieldNonceRefusals: {Type: framework.TypeInt64, Required: true, Description: "Nonces that Kraken refused: the API key is used elsewhere as well, or a clock was set back."},
-					fieldNonceAhead:    {Type: framework.TypeFloat, Required: true, Description: "Seconds that the last nonce is ahead of the clock."},
-					fieldHoldOffs:      {Type: framework.TypeMap, Required: true, Description: "Answers of Kraken that the account was held back for, by kind."},
-					fieldHeldUntil:     {Type: framework.TypeString, Description: "Until when Kraken isn't asked, after a refusal, rate limit or lockout."},
-					fieldHeldFor:       {Type: framework.TypeString, Description: "Why it isn't asked."},
-					fieldHeldKind:      {Type: framework.TypeString, Description: "The kind of that."},
-					fieldOutageSince:   {Type: framework.TypeString, Description: "Since when Kraken can't be reached, as far as the last call has shown."},
-					fieldOutageFor:     {Type: framework.TypeString, Description: "How that call failed."},
-					fieldLastSuccess:   {Type: framework.TypeString, Description: "When a token was last had from Kraken."},
-					fieldLastError:     {Type: framework.TypeString, Description: "Why a token couldn't be had, the last time that it couldn't."},
-					fieldLastErrorKind: {Type: framework.TypeString, Description: "The kind of that error."},
-					fieldLastErrorAt:   {Type: framework.TypeString, Description: "When that was."},
-					fieldCachedAge:     {Type: framework.TypeDurationSecond, Description: "Seconds since the cached token was asked for."},
-					fieldCachedTTL:     {Type: framework.TypeDurationSecond, Required: true, Description: "Seconds that the cached token has to live; 0: none is cached."},
-					fieldKeyExpires:    {Type: framework.TypeString, Description: "When the API key expires, as Kraken said when key-info was last read."},
-					fieldCallsLeft:     {Type: framework.TypeInt64, Description: "Calls that Kraken's counter for the account's tier allows now."},
-					fieldCallsWaiting:  {Type: framework.TypeInt64, Required: true, Description: "Calls that wait for their turn now."},
-				}),
+				Callback: b.readStatus, Summary: statusSynopsis, Responses: statusResponses,
 			}),
 		},
 		HelpSynopsis:    statusSynopsis,
-		HelpDescription: strings.TrimSpace(statusHelp),
+		HelpDescription: statusDescription,
 	})
 }
 

@@ -2,7 +2,6 @@ package krakensecrets
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -22,38 +21,46 @@ const (
 	tokenSynopsis = "Get a token for Kraken's private WebSocket feeds."
 	tokenHelp     = `
 A read answers a token that opens the account's private WebSocket feeds. Connect to websocket_url and send the token
-within ttl; a subscription made with it in time lasts as long as its connection.
+within ttl. A subscription made in time lasts as long as its connection.
 
-    vault read kraken/ws-token
-    vault write -f kraken/ws-token      always mints a new token, past the cache
+    vault read {mount}/ws-token
+    vault write -f {mount}/ws-token     always mints a new token, even if one is cached
 
-With cache_ttl in the account's config, reads share a token while it is young enough; cached tells. The answer has no
-lease: Kraken can't revoke a token, so there would be nothing to revoke. When Kraken answers "ESession:Invalid session"
-on the WebSocket, get a new one with the write.
+With cache_ttl in the account's config, reads share a token while it is younger than that; "cached" tells. The answer has
+no lease, because Kraken can't revoke a token. When Kraken answers "ESession:Invalid session" on the WebSocket, get a new
+token with the write.
 `
 )
 
+// tokenFields are the fields of a token's answer.
+var tokenFields = []answerField{
+	{fieldToken, &framework.FieldSchema{Type: framework.TypeString, Required: true, Description: "The token.", DisplayAttrs: &framework.DisplayAttributes{Sensitive: true}}},
+	always(fieldTTL, framework.TypeDurationSecond, "Seconds left to connect and send the token. Kraken's 900 seconds, counted from before the token was asked for."),
+	always(fieldExpiresAt, framework.TypeString, "When these seconds are over (RFC 3339, UTC)."),
+	always(fieldWebSocketURL, framework.TypeString, "Where to use the token: websocket_url of the account's config."),
+	always(fieldCached, framework.TypeBool, "Whether the token was minted for an earlier read."),
+}
+
+// Made once, not for each mount.
+var (
+	tokenResponses   = okResponse(tokenFields)
+	tokenDescription = helpText(tokenHelp, fieldsHelp(tokenFields))
+)
+
 func (b *backend) pathToken() []*framework.Path {
-	responses := okResponse(map[string]*framework.FieldSchema{
-		fieldToken:        {Type: framework.TypeString, Required: true, Description: "The token.", DisplayAttrs: &framework.DisplayAttributes{Sensitive: true}},
-		fieldTTL:          {Type: framework.TypeDurationSecond, Required: true, Description: "Seconds left to use the token, counted from before it was asked for."},
-		fieldExpiresAt:    {Type: framework.TypeString, Required: true, Description: "When the token must have been used (RFC 3339, UTC)."},
-		fieldWebSocketURL: {Type: framework.TypeString, Required: true, Description: "Where to use the token: websocket_url of the account's config."},
-		fieldCached:       {Type: framework.TypeBool, Required: true, Description: "Whether the token was minted for an earlier read."},
-	})
 	return accountPaths(pathTokenBase, framework.Path{
 		DisplayAttrs: &framework.DisplayAttributes{OperationPrefix: operationPrefix, OperationSuffix: "websocket-token"},
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: onActiveNode(framework.PathOperation{
-				Callback: b.readToken, Summary: tokenSynopsis, Responses: responses,
+				Callback: b.readToken, Summary: tokenSynopsis, Responses: tokenResponses,
 			}),
 			logical.UpdateOperation: onActiveNode(framework.PathOperation{
-				Callback: b.mintToken, Summary: "Mint a new token, past the cache.", Responses: responses,
+				Callback: b.mintToken, Summary: "Mint a new token, even if one is cached.", Responses: tokenResponses,
 				DisplayAttrs: &framework.DisplayAttributes{OperationVerb: "mint"},
 			}),
 		},
 		HelpSynopsis:    tokenSynopsis,
-		HelpDescription: strings.TrimSpace(tokenHelp),
+		HelpDescription: tokenDescription,
 	})
 }
 

@@ -53,10 +53,6 @@ func onActiveNode(operation framework.PathOperation) *framework.PathOperation {
 	return &operation
 }
 
-func okResponse(fields map[string]*framework.FieldSchema) map[int][]framework.Response {
-	return map[int][]framework.Response{http.StatusOK: {{Description: "OK", Fields: fields}}}
-}
-
 func noContent() map[int][]framework.Response {
 	return map[int][]framework.Response{http.StatusNoContent: {{Description: "No Content"}}}
 }

@@ -130,7 +130,7 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldAPISecret, Title: "Private key", Required: true, Secret: true,
-		Description: "Private key of the pair, base64 as Kraken displays it. Never returned. Changes only together with api_key. Best given from a file: api_secret=@FILE.",
+		Description: "Private key of the pair, base64 as Kraken displays it. Never returned. Can change only together with api_key. Best given from a file: api_secret=@FILE.",
 		text:        func(c *Config) *string { return &c.APISecret },
 		rule: func(c *Config) error {
 			switch {
@@ -147,7 +147,7 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldOTPPassword, Title: "2FA password", Secret: true,
-		Description: "Password, where the API key has a static password as second factor. Never returned. An empty one drops it.",
+		Description: "The password, if the API key has a static password as its second factor. Never returned. Empty: the stored one is removed.",
 		text:        func(c *Config) *string { return &c.OTPPassword },
 		rule: func(c *Config) error {
 			switch {
@@ -161,7 +161,7 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldTOTPSecret, Title: "2FA authenticator seed", Secret: true,
-		Description: "Base32 seed, where the API key has an authenticator as second factor. Never returned. Excludes otp_password. An empty one drops it.",
+		Description: "The base32 seed, if the API key has an authenticator as its second factor. Never returned. A key has otp_password or totp_secret, not both. Empty: the stored one is removed.",
 		text:        func(c *Config) *string { return &c.TOTPSecret },
 		rule: func(c *Config) error {
 			switch {
@@ -180,12 +180,12 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldTwoFactor, Allowed: []string{"none", "password", "totp"},
-		Description: "Second factor that is stored: none, password or totp.",
+		Description: "Which second factor is stored: none, password or totp.",
 		shown:       func(c *Config) any { return c.twoFactor() },
 	},
 	{
 		Name:        FieldPairWrittenAt,
-		Description: "When the key pair was written (RFC 3339, UTC): how old it is. Missing where an early version wrote it.",
+		Description: "When the key pair was written (RFC 3339, UTC). Missing if an early version of the engine wrote it.",
 		shown: func(c *Config) any {
 			if c.PairWrittenAt == "" {
 				return nil
@@ -195,7 +195,7 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldAPIURL, Title: "API URL", Default: kraken.DefaultURL,
-		Description: "Where Kraken's REST API is: one of the places that the mount allows (its option allowed_api_urls). Changes only in a write that carries the key pair.",
+		Description: "Where Kraken's REST API is. The mount's option allowed_api_urls must allow it. Can change only in a write that includes api_key and api_secret.",
 		text:        func(c *Config) *string { return &c.APIURL },
 		rule: func(c *Config) (err error) {
 			c.APIURL, err = apiURLs.normal(FieldAPIURL, c.APIURL)
@@ -204,7 +204,7 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldWebSocketURL, Title: "WebSocket URL", Default: DefaultWebSocketURL,
-		Description: "Where readers are told to use their tokens: wss, or ws on a loopback host. The engine sends nothing there. Changes only in a write that carries the key pair.",
+		Description: "Where readers are told to use their tokens: wss, or ws on a loopback host. The engine sends nothing there. Can change only in a write that includes api_key and api_secret.",
 		text:        func(c *Config) *string { return &c.WebSocketURL },
 		rule: func(c *Config) (err error) {
 			c.WebSocketURL, err = webSocketURLs.normal(FieldWebSocketURL, c.WebSocketURL)
@@ -213,7 +213,7 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldCACert, Title: "CA certificates", Multiline: true,
-		Description: "PEM bundle of the CA certificates that verify a private gateway at api_url; without it, the system's. Changes only in a write that carries the key pair.",
+		Description: "CA certificates in PEM that verify a private gateway at api_url. Without any, the system's are used. Can change only in a write that includes api_key and api_secret.",
 		text:        func(c *Config) *string { return &c.CACert },
 		rule: func(c *Config) error {
 			switch {
@@ -245,7 +245,7 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldCacheTTL, Title: "Cache TTL", Type: Seconds, Default: 0,
-		Description: "How old a token may be to be handed out again: 0 (every read mints its own) to 14m.",
+		Description: "How old a token may be to be handed out again: 0s (every read mints its own) to 14m.",
 		seconds:     func(c *Config) *int { return &c.CacheTTL },
 		rule: func(c *Config) error {
 			if c.cacheTTL() < 0 || c.cacheTTL() > maxCacheTTL {
@@ -256,9 +256,10 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldTier, Default: keeper.TierStarter, Allowed: keeper.Tiers(),
-		Description: "Kraken tier of the account, whose API call counter the engine keeps to: starter, intermediate, pro, or none to keep to no limit.",
+		Description: "Tier of the Kraken account: starter, intermediate or pro, in any letter case. The engine keeps to the tier's call counter. none: it keeps to no limit.",
 		text:        func(c *Config) *string { return &c.Tier },
 		rule: func(c *Config) error {
+			c.Tier = strings.ToLower(c.Tier) // Kraken writes Pro
 			if !slices.Contains(keeper.Tiers(), c.Tier) {
 				return &FieldError{FieldTier, "is none of Kraken's", "give starter, intermediate, pro, or none (no limit kept)"}
 			}
@@ -267,12 +268,12 @@ var Fields = []*Field{
 	},
 	{
 		Name: FieldDisabled, Type: Bool, Default: false,
-		Description: "Hand out no token and ask Kraken nothing, but keep the pair: the switch for an incident.",
+		Description: "Whether the account is disabled: it hands out no token and asks Kraken nothing, but keeps the pair. The switch for an incident.",
 		flag:        func(c *Config) *bool { return &c.Disabled },
 	},
 	{
-		Name: FieldVerify, Type: Bool, Default: true,
-		Description: "Prove the pair by getting a token from Kraken before storing it; by default, where the write changes credentials, api_url or ca_cert. Not stored.",
+		Name: FieldVerify, Type: Bool,
+		Description: "Whether to prove the pair, by getting a token with it, before it is stored. Left out: if the write changes the pair, the second factor, api_url or ca_cert, and the account isn't disabled. Not stored.",
 	},
 }
 

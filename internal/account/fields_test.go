@@ -99,7 +99,7 @@ func TestBadInput(t *testing.T) {
 		"cache_ttl that wraps":        {only(FieldCacheTTL, json.Number("36028797018963978")), "cache_ttl is not a duration"},
 		"tier empty":                  {only(FieldTier, ""), "tier is none of Kraken's"},
 		"tier unknown":                {only(FieldTier, "gold"), "tier is none of Kraken's"},
-		"tier in capitals":            {only(FieldTier, "Pro"), "tier is none of Kraken's"},
+		"tier misspelled":             {only(FieldTier, "Prо"), "tier is none of Kraken's"}, // a Cyrillic o
 		"tier a map":                  {only(FieldTier, fields{}), "tier is not text"},
 		"verify a word":               {only(FieldVerify, "maybe"), "verify is neither true nor false"},
 		"verify null":                 {only(FieldVerify, nil), "verify is neither true nor false"},
@@ -207,4 +207,21 @@ func TestAMissingFieldHasItsDefault(t *testing.T) {
 		}, written)
 		require.Equal(t, written, m.stored(""))
 	})
+}
+
+// TestTheTierInAnyLetterCase: Kraken's pages write Starter, Intermediate and Pro.
+func TestTheTierInAnyLetterCase(t *testing.T) {
+	for given, want := range map[string]string{"Pro": "pro", " INTERMEDIATE\n": "intermediate", "sTARTER": "starter", "None": "none"} {
+		bubble(t, func(t *testing.T, m *mount) {
+			m.configure("", fields{FieldTier: given})
+			require.Equal(t, want, m.stored("").Tier)
+			written, changed, err := m.writeAs(t.Context(), "", fields{FieldTier: given})
+			require.NoError(t, err)
+			require.Equal(t, want, written.Shown()[FieldTier])
+			require.False(t, changed, "it is the same tier")
+			require.NoError(t, m.write("", fields{FieldTier: "pro"}))
+			require.NoError(t, m.write("", fields{FieldTier: given}))
+			m.requireAgreement("")
+		})
+	}
 }
