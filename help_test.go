@@ -1,6 +1,7 @@
 package krakensecrets
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -60,7 +61,11 @@ func TestHelpTellsDefaultsAndWhatIsRequired(t *testing.T) {
 	for _, field := range account.Fields {
 		if field.Given() {
 			assert.Equal(t, field.Required, fields[field.Name].Required, field.Name)
-			assert.Equal(t, field.Default, fields[field.Name].Default, field.Name)
+			want := field.Default
+			if field.Type == account.Seconds {
+				want = fmt.Sprintf("%ds", want)
+			}
+			assert.Equal(t, want, fields[field.Name].Default, field.Name)
 		}
 	}
 	assert.Nil(t, fields[account.FieldVerify].Default, "left out is neither true nor false")

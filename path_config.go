@@ -3,6 +3,7 @@ package krakensecrets
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -57,10 +58,11 @@ var listFields = []answerField{
 // Made once, not for each mount.
 var (
 	configGiven       = givenSchemas()
-	configShown       = okResponse(shownFields())
-	configWritten     = okResponse(writtenFields())
+	configShown       = withErrors(okResponse(shownFields()), http.StatusBadRequest, http.StatusNotFound, http.StatusInternalServerError)
+	configWritten     = withErrors(okResponse(writtenFields()), asksKraken...)
+	configDeleted     = withErrors(noContent(), http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	configDescription = helpText(configHelp, fieldsHelp(shownFields()))
-	configsListed     = okResponse(listFields)
+	configsListed     = withErrors(okResponse(listFields), http.StatusNotFound, http.StatusInternalServerError)
 	listDescription   = helpText(configListHelp, fieldsHelp(listFields))
 )
 
@@ -90,7 +92,7 @@ func (b *backend) pathConfig() []*framework.Path {
 			logical.CreateOperation: onActiveNode(framework.PathOperation{Callback: b.writeConfig, Summary: configSynopsis, Responses: configWritten}),
 			logical.UpdateOperation: onActiveNode(framework.PathOperation{Callback: b.writeConfig, Summary: configSynopsis, Responses: configWritten}),
 			logical.ReadOperation:   &framework.PathOperation{Callback: b.readConfig, Summary: "Read how an account is configured, without its secrets.", Responses: configShown},
-			logical.DeleteOperation: onActiveNode(framework.PathOperation{Callback: b.deleteConfig, Summary: "Delete an account's key pair and how to use it.", Responses: noContent()}),
+			logical.DeleteOperation: onActiveNode(framework.PathOperation{Callback: b.deleteConfig, Summary: "Delete an account's key pair and how to use it.", Responses: configDeleted}),
 		},
 		HelpSynopsis:    configSynopsis,
 		HelpDescription: configDescription,
@@ -120,7 +122,8 @@ func givenSchemas() map[string]*framework.FieldSchema {
 		case field.Required:
 			schema.Description += " Required in an account's first write."
 		case field.Type == account.Seconds:
-			schema.Description += fmt.Sprintf(" Default: %ds.", field.Default)
+			schema.Type, schema.Default = framework.TypeDurationSecond, fmt.Sprintf("%ds", field.Default)
+			schema.Description += fmt.Sprintf(" Default: %s.", schema.Default)
 		case field.Default != nil:
 			schema.Description += fmt.Sprintf(" Default: %v.", field.Default)
 		}
@@ -129,10 +132,10 @@ func givenSchemas() map[string]*framework.FieldSchema {
 	return given
 }
 
-// fieldSchema describes a config's field to the framework.
+// fieldSchema describes a config's field, as an answer shows it, to the framework.
 func fieldSchema(field *account.Field) *framework.FieldSchema {
 	schema := &framework.FieldSchema{
-		Type:        map[account.Type]framework.FieldType{account.Text: framework.TypeString, account.Seconds: framework.TypeDurationSecond, account.Bool: framework.TypeBool}[field.Type],
+		Type:        map[account.Type]framework.FieldType{account.Text: framework.TypeString, account.Seconds: framework.TypeInt, account.Bool: framework.TypeBool}[field.Type],
 		Description: field.Description,
 	}
 	for _, value := range field.Allowed {

@@ -38,7 +38,7 @@ as minting a token does.
 
 // Made once, not for each mount.
 var (
-	keyInfoResponses   = okResponse(keyInfoFields())
+	keyInfoResponses   = withErrors(okResponse(keyInfoFields()), asksKraken...)
 	keyInfoDescription = helpText(keyInfoHelp, fieldsHelp(keyInfoFields()))
 )
 

@@ -41,9 +41,9 @@ func (b *backend) pathMetrics() []*framework.Path {
 		Operations: map[logical.Operation]framework.OperationHandler{
 			logical.ReadOperation: onActiveNode(framework.PathOperation{
 				Callback: b.readMetrics, Summary: metricsSynopsis,
-				Responses: map[int][]framework.Response{
+				Responses: withErrors(map[int][]framework.Response{
 					http.StatusOK: {{Description: "The metrics, in Prometheus' text format 0.0.4.", MediaType: "text/plain"}},
-				},
+				}, http.StatusServiceUnavailable),
 			}),
 		},
 		HelpSynopsis:    metricsSynopsis,

@@ -2,6 +2,7 @@ package krakensecrets
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -81,8 +82,8 @@ var statusFields = []answerField{
 	sometimes(fieldLastError, framework.TypeString, "The error of the last attempt to get a token that failed."),
 	sometimes(fieldLastErrorKind, framework.TypeString, "The kind of that error."),
 	sometimes(fieldLastErrorAt, framework.TypeString, "When that was."),
-	sometimes(fieldCachedAge, framework.TypeDurationSecond, "How old the cached token is, in seconds."),
-	always(fieldCachedTTL, framework.TypeDurationSecond, "How long the cached token has to live, in seconds. 0: no token is cached."),
+	sometimes(fieldCachedAge, framework.TypeInt64, "How old the cached token is, in seconds."),
+	always(fieldCachedTTL, framework.TypeInt64, "How long the cached token has to live, in seconds. 0: no token is cached."),
 	sometimes(fieldKeyExpires, framework.TypeString, "When the API key expires, as Kraken said when key-info was last read. Missing if it doesn't expire, or key-info wasn't read."),
 	sometimes(fieldCallsLeft, framework.TypeInt64, "How many calls Kraken's counter allows now, by the account's tier. At 0 a read waits, or is refused with a 429. Missing with the tier none."),
 	always(fieldCallsWaiting, framework.TypeInt64, "How many calls wait for their turn now. Calls with one API key are made one at a time."),
@@ -90,7 +91,7 @@ var statusFields = []answerField{
 
 // Made once, not for each mount.
 var (
-	statusResponses   = okResponse(statusFields)
+	statusResponses   = withErrors(okResponse(statusFields), http.StatusBadRequest, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	statusDescription = helpText(statusHelp, fieldsHelp(statusFields), kindsHelp())
 )
 

@@ -35,7 +35,7 @@ token with the write.
 // tokenFields are the fields of a token's answer.
 var tokenFields = []answerField{
 	{fieldToken, &framework.FieldSchema{Type: framework.TypeString, Required: true, Description: "The token.", DisplayAttrs: &framework.DisplayAttributes{Sensitive: true}}},
-	always(fieldTTL, framework.TypeDurationSecond, "Seconds left to connect and send the token. Kraken's 900 seconds, counted from before the token was asked for."),
+	always(fieldTTL, framework.TypeInt64, "Seconds left to connect and send the token. Kraken's 900 seconds, counted from before the token was asked for."),
 	always(fieldExpiresAt, framework.TypeString, "When these seconds are over (RFC 3339, UTC)."),
 	always(fieldWebSocketURL, framework.TypeString, "Where to use the token: websocket_url of the account's config."),
 	always(fieldCached, framework.TypeBool, "Whether the token was minted for an earlier read."),
@@ -43,7 +43,7 @@ var tokenFields = []answerField{
 
 // Made once, not for each mount.
 var (
-	tokenResponses   = okResponse(tokenFields)
+	tokenResponses   = withErrors(okResponse(tokenFields), asksKraken...)
 	tokenDescription = helpText(tokenHelp, fieldsHelp(tokenFields))
 )
 

@@ -56,3 +56,27 @@ func onActiveNode(operation framework.PathOperation) *framework.PathOperation {
 func noContent() map[int][]framework.Response {
 	return map[int][]framework.Response{http.StatusNoContent: {{Description: "No Content"}}}
 }
+
+// errorCodes are the HTTP codes of this engine's errors, and what they stand for. Vault has some of its own: 403 without a permission, for example.
+var errorCodes = map[int]string{
+	http.StatusBadRequest:          "Somebody must do something: not configured, disabled, a bad value, or a refusal of Kraken's.",
+	http.StatusNotFound:            "There is none.",
+	http.StatusTooManyRequests:     "Kraken isn't asked for now, to keep to its limits. The message says how long.",
+	http.StatusInternalServerError: "Vault's storage failed.",
+	http.StatusBadGateway:          "What answered isn't Kraken, isn't trusted, or refuses this server's address.",
+	http.StatusServiceUnavailable:  "Kraken, or the way to it, is down. Try again later.",
+	http.StatusGatewayTimeout:      "No answer within request_timeout.",
+}
+
+// withErrors adds errors to the responses of an operation. Their body is Vault's usual one.
+func withErrors(responses map[int][]framework.Response, codes ...int) map[int][]framework.Response {
+	for _, code := range codes {
+		responses[code] = []framework.Response{{Description: errorCodes[code]}}
+	}
+	return responses
+}
+
+// asksKraken are the errors of an operation that may ask Kraken.
+var asksKraken = []int{
+	http.StatusBadRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+}
