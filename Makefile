@@ -87,6 +87,10 @@ BENCHFLAGS ?=
 bench: ## Measure the engine side by side with others on one Vault, in 5 minutes, and write docs/performance.md
 	@vault=$$(scripts/vault); cd $(LOAD) && set -x && VAULT_BIN=$$vault go run . $(BENCHFLAGS)
 
+.PHONY: openapi
+openapi: ## Write docs/openapi.json, and the tables of docs/api.md, from the engine
+	go test -count=1 -run '^(TestOpenAPIDocument|TestAPIDocument)$$' . -update
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, and the syntax of the shell scripts
 	@unformatted=$$(gofmt -l .); if [[ -n $$unformatted ]]; then echo "not gofmt'ed (make fmt):"; echo "$$unformatted"; exit 1; fi

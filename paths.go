@@ -64,7 +64,7 @@ var errorCodes = map[int]string{
 	http.StatusTooManyRequests:     "Kraken isn't asked for now, to keep to its limits. The message says how long.",
 	http.StatusInternalServerError: "Vault's storage failed.",
 	http.StatusBadGateway:          "What answered isn't Kraken, isn't trusted, or refuses this server's address.",
-	http.StatusServiceUnavailable:  "Kraken, or the way to it, is down. Try again later.",
+	http.StatusServiceUnavailable:  "Kraken, or the way to it, is down, or the mount is being closed. Try again later.",
 	http.StatusGatewayTimeout:      "No answer within request_timeout.",
 }
 
