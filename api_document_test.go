@@ -125,7 +125,7 @@ func apiTables(e *engine) map[string]string {
 
 // operationRows have a row for each operation of each path. A create is a first write.
 func operationRows(e *engine) (rows [][]string) {
-	for _, p := range e.backend.Paths {
+	for _, p := range slices.Concat(e.backend.pathConfig(), e.backend.pathToken(), e.backend.pathKeyInfo(), e.backend.pathStatus(), e.backend.pathMetrics()) {
 		path := strings.TrimPrefix(openAPIPath(p), "/")
 		if strings.Contains(path, "{") {
 			continue // it is the same as without a name
@@ -134,7 +134,7 @@ func operationRows(e *engine) (rows [][]string) {
 		if isAccountPath(path) {
 			names += ", " + code(path+"/NAME")
 		}
-		for _, operation := range []logical.Operation{logical.UpdateOperation, logical.ReadOperation, logical.ListOperation, logical.DeleteOperation} {
+		for _, operation := range []logical.Operation{logical.ReadOperation, logical.UpdateOperation, logical.ListOperation, logical.DeleteOperation} {
 			handler := p.Operations[operation]
 			if handler == nil {
 				continue
@@ -182,7 +182,7 @@ func givenRows() (rows [][]string) {
 		case schema.Default != nil:
 			standard = code(fmt.Sprint(schema.Default))
 		case field.Name == account.FieldVerify:
-			standard = "as told here"
+			standard = "depends on the write"
 		}
 		rows = append(rows, []string{code(field.Name), schema.Type.String(), standard, field.Description})
 	}
@@ -190,13 +190,17 @@ func givenRows() (rows [][]string) {
 }
 
 func answerTable(fields []answerField) string {
-	rows := make([][]string, len(fields))
+	var rows [][]string
 	for i, field := range fields {
+		if i > 0 && field.Description == fields[i-1].Description { // the same by another name
+			rows[len(rows)-1][0] += ", " + code(field.name)
+			continue
+		}
 		presence := "always there"
 		if !field.Required {
 			presence = "may be missing"
 		}
-		rows[i] = []string{code(field.name), field.Type.String(), presence, field.Description}
+		rows = append(rows, []string{code(field.name), field.Type.String(), presence, field.Description})
 	}
 	return markdown(rows, "field", "type", "", "what")
 }
