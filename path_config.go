@@ -44,9 +44,9 @@ of the key would raise it. Other accounts have names, as {mount}/config/desk-a, 
 `
 	configListSynopsis = "List the named accounts."
 	configListHelp     = `
-    vault list {mount}/config
-
 The default account has no name and is not in the list. To see whether there is one, read {mount}/config.
+
+    vault list {mount}/config
 `
 )
 

@@ -17,10 +17,12 @@ const (
 
 	keyInfoSynopsis = "Ask Kraken what the stored API key is and may do."
 	keyInfoHelp     = `
+Asks Kraken about the stored API key, and answers its name, permissions, restrictions and last use: field by field as
+Kraken gives them.
+
     vault read {mount}/key-info
 
-Asks Kraken about the stored API key, and answers its name, permissions, restrictions and last use: field by field as
-Kraken gives them. Kraken names them in snake case (valid_until), its documentation in camel case (validUntil); the engine
+Kraken names them in snake case (valid_until), its documentation in camel case (validUntil); the engine
 takes both. A number may come as text, and always does where JSON's readers would round it. Characters that could confuse
 a terminal or a log are replaced by spaces.
 

@@ -43,11 +43,12 @@ const (
 
 	statusSynopsis = "Tell what goes on with an account, without asking Kraken."
 	statusHelp     = `
+What the engine has seen of an account since the time in "since". Kraken isn't asked, and nothing of it is stored.
+
     vault read {mount}/status
     vault read {mount}/status/desk-a
 
-The node that serves the account answers: the active one, to which the other nodes of a cluster forward the request. It
-tells what it has seen itself since the time in "since". Nothing of it is stored.
+The node that serves the account answers, which is the active one. The other nodes of a cluster forward the request to it.
 
 The counts begin anew when the plugin's process starts (after a restart, a reload, an upgrade or an unseal), when another
 node becomes active, and after a delete of the config. A config write lets them go on. "nonce_refusals", "hold_offs" and
