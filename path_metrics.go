@@ -177,8 +177,8 @@ func histogram(name, help string, h account.Histogram) family {
 
 // accountFamilies are the metrics of each account. They tell what status tells, by the same names.
 var accountFamilies = []family{
-	counter("tokens_minted_total", "Tokens had from Kraken.", func(s *account.Status) uint64 { return s.Minted }),
-	byKind("failures_total", "Tokens that couldn't be had, by kind: one for all reads that would have shared it.",
+	counter("tokens_minted_total", "Tokens got from Kraken.", func(s *account.Status) uint64 { return s.Minted }),
+	byKind("failures_total", "Failed attempts to get a token, by kind. One attempt may have been for many reads.",
 		func(s *account.Status) map[string]uint64 { return s.Failures }),
 	{
 		name: "reads_answered_total", kind: dto.MetricType_COUNTER,
@@ -219,9 +219,9 @@ var accountFamilies = []family{
 		true, func(s *account.Status) time.Time { return s.Key.HeldUntil }),
 	timestamp("outage_since_timestamp_seconds", "Since when Kraken can't be reached, as far as the last call has shown; 0: it can be.",
 		true, func(s *account.Status) time.Time { return s.Key.OutageSince }),
-	timestamp("last_success_timestamp_seconds", "When a token was last had from Kraken. Missing if none was.",
+	timestamp("last_success_timestamp_seconds", "When a token was last got from Kraken. Missing if none was.",
 		false, func(s *account.Status) time.Time { return s.LastSuccess }),
-	timestamp("last_error_timestamp_seconds", "When a token last couldn't be had. Missing if that never was.",
+	timestamp("last_error_timestamp_seconds", "When an attempt to get a token last failed. Missing if none has.",
 		false, func(s *account.Status) time.Time { return s.LastErrorAt }),
 	gauge("cached_token_age_seconds", "How old the cached token is. Missing if none is cached.",
 		func(s *account.Status) (float64, bool) { return s.CachedAge.Seconds(), !s.CachedUntil.IsZero() }),
