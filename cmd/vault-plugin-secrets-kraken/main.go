@@ -33,7 +33,7 @@ func main() {
 	// Vault passes flags for the TLS that the plugin API of old speaks before go-plugin's own (AutoMTLS).
 	meta := &api.PluginAPIClientMeta{}
 	if err := meta.FlagSet().Parse(os.Args[1:]); err != nil {
-		logger.Error("the plugin's flags can't be read; Vault gives them", "error", err)
+		logger.Error("the plugin's flags, which Vault should have given, can't be read", "error", err)
 		os.Exit(2)
 	}
 	// Multiplexed: all mounts share one process.
