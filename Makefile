@@ -44,6 +44,7 @@ unit: ## Tests without a Vault server, with the race detector: units, engine ove
 	@$(if $(RACE),,echo "No C compiler, so no race detector.")
 	go test $(RACE) $$(go list ./... | grep -v /test/acceptance)
 	cd $(LOAD) && go test $(RACE) ./...
+	cd tools/kubernetes && go test ./...
 
 .PHONY: acceptance
 acceptance: ## Real vault commands against a real Vault server (found on PATH, else built once)
