@@ -100,6 +100,10 @@ lint: ## gofmt, go vet, staticcheck, and the syntax of the shell scripts
 	cd $(LOAD) && go vet ./... && go run $(STATICCHECK) ./...
 	@for script in scripts/* .ci/run; do bash -n "$$script"; done
 
+.PHONY: terraform
+terraform: ## Check the form of examples/terraform, with OpenTofu built from source
+	TF_CLI_CONFIG_FILE=/dev/null go -C tools/opentofu tool tofu fmt -check -diff "$(CURDIR)/examples/terraform"
+
 .PHONY: fmt
 fmt: ## Format the Go code
 	gofmt -w .
