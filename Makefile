@@ -37,7 +37,7 @@ build: ## The plugin as bin/vault-plugin-secrets-kraken: static, stripped, repro
 		-o "$(OUT)/$(PLUGIN)" ./cmd/$(PLUGIN)
 
 .PHONY: test
-test: unit acceptance ## All tests: unit, then acceptance
+test: unit acceptance alerts ## All tests: unit, then acceptance, then alerts
 
 .PHONY: unit
 unit: ## Tests without a Vault server, with the race detector: units, engine over simulator, plugin over gRPC
@@ -76,6 +76,14 @@ model: ## The model test for RUNS (200000) drawn plans; make unit has 2000
 .PHONY: planted
 planted: ## Plant a bug for each thing that the model test looks for, and see it found
 	PLANTED=1 go test -count=1 -timeout 0 -run '^TestModelFindsPlantedBugs$$' -v ./internal/account
+
+# Without the service discovery, which isn't used here: that is half of what there is to compile.
+.PHONY: alerts
+alerts: ## promtool's word on docs/monitoring: configuration, alerts and their tests, dashboard (found on PATH, else built once)
+	@promtool=$$(type -P promtool) || { promtool=$(abspath $(OUT))/promtool; \
+		echo "No promtool on the PATH, so it is built: minutes once, seconds from then on."; \
+		go build -C tools/promtool -tags remove_all_sd -o "$$promtool" github.com/prometheus/prometheus/cmd/promtool; }; \
+		set -x; PROMTOOL=$$promtool go test -count=1 -timeout 5m -v -run '^TestPromtoolIsContent$$' .
 
 SOAKTIME ?= 10m
 .PHONY: soak

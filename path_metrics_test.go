@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -152,12 +150,12 @@ func everyMetric(t *testing.T, e *engine) string {
 	return e.scrape()
 }
 
-// TestEveryMetricIsDocumented in docs/metrics.md, which tells of no other.
+// TestEveryMetricIsDocumented in docs/monitoring, which tells of no other.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	text := everyMetric(t, newEngine(t))
 	names := slices.Sorted(maps.Keys(parseMetrics(t, text)))
 	require.Len(t, names, len(accountFamilies)+len(mountFamilies(account.Metrics{Configured: 1})))
-	assert.Equal(t, names, documentedMetrics(t))
+	assert.Equal(t, names, firstColumn(t, monitoringPage, "Metrics and status", metricsPrefix+"[a-z_]+"))
 }
 
 func TestADeletedAccountsSeriesAreGoneAtOnce(t *testing.T) {
@@ -224,20 +222,6 @@ func BenchmarkMetrics(b *testing.B) {
 		b.ReportMetric(float64(len(response.Data[logical.HTTPRawBody].([]byte))), "bytes")
 		b.ReportMetric(float64(bytes.Count(response.Data[logical.HTTPRawBody].([]byte), []byte("\n"))), "lines")
 	}
-}
-
-var documentedMetric = regexp.MustCompile("(?m)^\\| `(" + metricsPrefix + "[a-z_]+)` \\|")
-
-// documentedMetrics are the metrics in docs/metrics.md's table, sorted.
-func documentedMetrics(t *testing.T) (names []string) {
-	t.Helper()
-	text, err := os.ReadFile("docs/metrics.md")
-	require.NoError(t, err)
-	for _, row := range documentedMetric.FindAllStringSubmatch(string(text), -1) {
-		names = append(names, row[1])
-	}
-	slices.Sort(names)
-	return names
 }
 
 func TestScrapesAtOnceShareOneAnswer(t *testing.T) {

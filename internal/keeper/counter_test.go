@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,27 @@ import (
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/kraken"
 )
+
+// TestReadersPossibleAreDocumented: docs/monitoring tells how many readers a tier serves without a cache, as it follows from the limits.
+func TestReadersPossibleAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/monitoring/README.md")
+	require.NoError(t, err)
+	for _, tier := range Tiers() {
+		limits := tierLimits[tier]
+		if limits == nil {
+			continue
+		}
+		const patience, interval = 10 * time.Second, 4 * time.Minute // the default of request_timeout, and what an agent leaves between reads at the least
+		counter, began := newCounter(), time.Now()
+		counter.setTier(tier, began)
+		inTime := 0
+		for counter.wait(began, inTime+1)+LeastCallTime <= patience {
+			inTime++
+		}
+		require.Contains(t, string(page), fmt.Sprintf("| `%s` | %d | %.1f s | %d | %d | %d |\n",
+			tier, limits.allowed(), 1/limits.decay, int(60*limits.decay), inTime, int(limits.decay*interval.Seconds())))
+	}
+}
 
 func TestCounterKnowsTheTiers(t *testing.T) {
 	require.Equal(t, []string{"starter", "intermediate", "pro", "none"}, Tiers())
