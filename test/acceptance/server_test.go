@@ -59,6 +59,10 @@ cluster_addr     = "https://%[2]s"
 plugin_directory = %[3]q
 disable_mlock    = true
 log_level        = "trace"
+telemetry {
+  prometheus_retention_time = "24h"
+  disable_hostname          = true
+}
 `
 
 // startServer starts a server on free ports, with its files in dir, and stops it at the end of the test.
