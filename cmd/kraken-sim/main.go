@@ -39,6 +39,7 @@ It misbehaves on request, at the paths under control_url. To try an outage:
   curl -X PUT -d '{"api_key": "…", "nonce": 1893456000000000000}' $control_url'nonce'
   curl -X DELETE -d '{"api_key": "…"}' $control_url'key'
   curl -X POST $control_url'expire-tokens'
+  curl -X POST $control_url'drop-sockets'
 
 With -tls-ca FILE, curl needs --cacert FILE.
 

@@ -25,6 +25,7 @@ const controlPrefix = "/sim/"
 //	DELETE key                {"api_key": "…"}: revoke it
 //	POST   expire-tokens      all WebSocket tokens made so far are worthless
 //	POST   close-connections  close idle connections
+//	POST   drop-sockets       cut all WebSocket connections off
 func (s *Server) ControlURL() string { return s.url("http", controlPrefix) }
 
 // control serves the paths of ControlURL.
@@ -58,6 +59,7 @@ func (s *Server) control() http.Handler {
 	handle("DELETE /sim/key", s.controlRemoveKey)
 	handle("POST /sim/expire-tokens", always(s.ExpireTokens))
 	handle("POST /sim/close-connections", always(s.CloseConnections))
+	handle("POST /sim/drop-sockets", always(s.DropSockets))
 	return mux
 }
 

@@ -192,6 +192,7 @@ func TestControl(t *testing.T) {
 	assert.True(t, key.SingleUseCodes)
 	done("POST", "expire-tokens", "")
 	done("POST", "close-connections", "")
+	done("POST", "drop-sockets", "")
 
 	for _, test := range []struct{ method, path, body, want string }{
 		{"POST", "misbehave", ``, "JSON object"},

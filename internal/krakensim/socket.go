@@ -41,6 +41,7 @@ type socket struct {
 // subscription is a channel subscribed to. It keeps the token alive.
 type subscription struct {
 	session  *session
+	token    string
 	sequence int64 // of the last message
 }
 
@@ -159,7 +160,7 @@ func (s *socket) subscribe(channel, token, permission string, now time.Time) (_ 
 		return nil, alreadySubscribed
 	}
 	session.open++
-	sub := &subscription{session: session}
+	sub := &subscription{session: session, token: token}
 	s.subscriptions[channel] = sub
 	return sub, ""
 }
@@ -199,6 +200,27 @@ func (x *Exchange) close(s *socket) {
 		delete(s.subscriptions, channel)
 	}
 	delete(x.sockets, s)
+}
+
+// DropSockets cuts all WebSocket connections off without a word, as a network that breaks does. Clients may come again.
+func (x *Exchange) DropSockets() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for s := range x.sockets {
+		s.cut()
+	}
+}
+
+// Subscribed returns the tokens of the subscriptions to a channel that are open, in no order.
+func (x *Exchange) Subscribed(channel string) (tokens []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for s := range x.sockets {
+		if sub := s.subscriptions[channel]; sub != nil {
+			tokens = append(tokens, sub.token)
+		}
+	}
+	return tokens
 }
 
 // closeSockets cuts all WebSocket connections off, and lets no new ones in.

@@ -156,6 +156,26 @@ func TestOversizedFramesCloseTheConnection(t *testing.T) {
 	assert.Equal(t, websocket.StatusMessageTooBig, websocket.CloseStatus(err))
 }
 
+func TestDroppedSocketsMayComeAgain(t *testing.T) {
+	server := startServer(t, Options{})
+	for range 2 {
+		token := mintToken(t, server.Exchange)
+		ws := dial(t, server.WebSocketV2URL())
+		ws.next()
+		ws.send(fmt.Sprintf(v2Executions, token))
+		ws.next()
+		assert.Equal(t, []string{token}, server.Subscribed("executions"))
+		assert.Empty(t, server.Subscribed("balances"))
+
+		server.DropSockets()
+		var err error
+		for err == nil { // the snapshot may still be on its way
+			_, _, err = ws.conn.Read(t.Context())
+		}
+		assert.Eventually(t, func() bool { return len(server.Subscribed("executions")) == 0 }, 5*time.Second, time.Millisecond)
+	}
+}
+
 func TestSocketsAreLimited(t *testing.T) {
 	server := startServer(t, Options{})
 	for range maxSockets {
