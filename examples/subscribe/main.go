@@ -1,5 +1,5 @@
-// Command subscribe shows how an application uses a token from Vault: it opens Kraken's private WebSocket feed with
-// it and subscribes to a channel. It reads from stdin what Vault prints:
+// Command subscribe opens Kraken's private WebSocket feed with a token from Vault, and subscribes to a channel. It reads
+// from stdin what Vault prints:
 //
 //	vault read -format=json kraken/ws-token | go run ./examples/subscribe
 //
@@ -20,10 +20,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"time"
 
-	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/examples/go/feed"
 )
 
 func main() {
@@ -35,12 +33,15 @@ func main() {
 	}
 }
 
+// errSeen ends a subscription that has shown what it was to show.
+var errSeen = errors.New("all is seen")
+
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	flags := flag.NewFlagSet("subscribe", flag.ContinueOnError)
 	url := flags.String("url", "", "connect to this `URL` instead of the answer's websocket_url")
 	caCert := flags.String("ca-cert", "", "trust the CA certificates in this PEM `file`")
 	channel := flags.String("channel", "executions", "private `channel`: executions or balances")
-	count := flags.Int("count", 0, "print so many messages of the channel after the acknowledgment")
+	count := flags.Int("count", 0, "print so many messages of the channel after the acknowledgment; -1: all, until the connection ends")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -57,50 +58,22 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}
 	*url = cmp.Or(*url, secret.Data.WebSocketURL)
 
-	// Connect. The timeout is for everything up to Kraken's answer to the subscription.
 	client, err := httpClient(*caCert)
 	if err != nil {
 		return err
 	}
-	connecting, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	conn, _, err := websocket.Dial(connecting, *url, &websocket.DialOptions{HTTPClient: client})
-	if err != nil {
-		return fmt.Errorf("connecting to %s: %w", *url, err)
-	}
-	defer conn.CloseNow()
-	conn.SetReadLimit(16 << 20) // a snapshot of many orders is large
-
-	// Subscribe. The token goes into the first message, never into the URL or a log.
-	params := map[string]any{"channel": *channel, "token": secret.Data.Token}
-	if err := wsjson.Write(connecting, conn, map[string]any{"method": "subscribe", "params": params}); err != nil {
-		return fmt.Errorf("subscribing: %w", err)
-	}
-
-	// Wait for the acknowledgment, then for count messages of the channel. Status and heartbeats come in between.
-	waiting, acknowledged := connecting, false
-	for !acknowledged || *count > 0 {
-		_, text, err := conn.Read(waiting)
-		if err != nil {
-			return fmt.Errorf("waiting for messages: %w", err)
+	left := *count + 1 // with the acknowledgment
+	err = feed.Follow(ctx, client, *url, *channel, secret.Data.Token, func(message []byte) error {
+		fmt.Fprintln(stdout, string(message))
+		if left--; left == 0 {
+			return errSeen
 		}
-		var message struct{ Method, Error, Channel string }
-		if err := json.Unmarshal(text, &message); err != nil {
-			return fmt.Errorf("a message isn't JSON: %w", err)
-		}
-		switch {
-		case message.Error != "":
-			return fmt.Errorf("refused by Kraken: %s", message.Error)
-		case message.Method == "subscribe":
-			acknowledged, waiting = true, ctx
-		case message.Channel == *channel:
-			*count--
-		default:
-			continue
-		}
-		fmt.Fprintln(stdout, string(text))
+		return nil
+	})
+	if errors.Is(err, errSeen) {
+		return nil
 	}
-	return conn.Close(websocket.StatusNormalClosure, "")
+	return err
 }
 
 // httpClient trusts the system's CAs, and those in the file if one is named.

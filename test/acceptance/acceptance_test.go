@@ -28,6 +28,7 @@ var (
 	pluginDir    string
 	subscribeBin string
 	krakenSimBin string
+	goExampleBin string
 )
 
 // realPath is PATH without the commands that testscript adds, one of which is called vault.
@@ -65,6 +66,7 @@ func prepare(dir string) error {
 	pluginDir = filepath.Join(dir, "plugins")
 	subscribeBin = filepath.Join(dir, "subscribe")
 	krakenSimBin = filepath.Join(dir, "kraken-sim")
+	goExampleBin = filepath.Join(dir, "go-example")
 
 	vaultBin = os.Getenv("VAULT_BIN")
 	if vaultBin == "" {
@@ -81,6 +83,7 @@ func prepare(dir string) error {
 		build(filepath.Join(pluginDir, pluginName), "cmd/"+pluginName),
 		build(subscribeBin, "examples/subscribe"),
 		build(krakenSimBin, "cmd/kraken-sim"),
+		build(goExampleBin, "examples/go"),
 	)
 }
 
@@ -113,6 +116,8 @@ func TestScripts(t *testing.T) {
 			"http":         cmdHTTP,
 			"npm-ci":       cmdNpmCI,
 			"renewals":     cmdRenewals,
+
+			"stays-subscribed": cmdStaysSubscribed,
 		},
 	})
 }
@@ -167,6 +172,7 @@ func setUp(env *testscript.Env) error {
 		"FREE_ADDRESS":     address,
 		"EVIDENCE":         string(c.evidence),
 		"EXAMPLES":         examples,
+		"GO_EXAMPLE":       goExampleBin,
 		"PLUGIN":           filepath.Join(plugins, pluginName),
 		"PLUGIN_DIRECTORY": plugins,
 		"KRAKEN_URL":       c.kraken.RESTURL(),

@@ -28,6 +28,8 @@ import (
 //	kraken calls N         exactly N private requests have come in since the last time of asking
 //	kraken forget-calls    count from here
 //	kraken expire-tokens   let all WebSocket tokens grow old
+//	kraken drop-sockets    cut all WebSocket connections off
+//	kraken subscribed      wait until one connection is subscribed to executions, with another token than the last time
 //	kraken nonce-ahead KEY DURATION
 //	                       the key was used elsewhere, by a clock that is so much ahead
 func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
@@ -69,6 +71,12 @@ func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
 		kraken.SetLastNonce(args[0], uint64(time.Now().Add(ahead).UnixNano()))
 	case command == "expire-tokens":
 		kraken.ExpireTokens()
+	case command == "drop-sockets":
+		kraken.DropSockets()
+	case command == "subscribed":
+		token, err := c.awaitSubscription(ts.Getenv("SUBSCRIBED"))
+		ts.Check(err)
+		ts.Setenv("SUBSCRIBED", token)
 	default:
 		ts.Fatalf("kraken: bad command or arguments: %s %q", command, args)
 	}
@@ -234,11 +242,19 @@ func cmdRenewals(ts *testscript.TestScript, neg bool, args []string) {
 
 // condition is what the scripts can ask for beyond testscript's own conditions:
 //
-//	[node]  Node.js 20.19 or later, which the packages of testdata/clients need, and npm
+//	[node]    Node.js 20.19 or later, which the packages of examples/node need, and npm
+//	[python]  Debian's Python with hvac and websockets
 func condition(name string) (bool, error) {
-	if name != "node" {
-		return false, fmt.Errorf("unknown condition %q", name)
+	switch name {
+	case "node":
+		return hasNode()
+	case "python":
+		return exec.Command("/usr/bin/python3", "-c", "import hvac, websockets").Run() == nil, nil
 	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
+func hasNode() (bool, error) {
 	version, err := exec.Command("node", "--version").Output()
 	if err != nil {
 		return false, nil
@@ -251,7 +267,8 @@ func condition(name string) (bool, error) {
 	return err == nil && (major > 20 || major == 20 && minor >= 19), nil
 }
 
-// cmdNpmCI puts the packages of testdata/clients, and the programs that use them, into the script's directory:
+// cmdNpmCI puts the packages of examples/node, and the programs there and in testdata/clients that use them, into the
+// script's directory:
 //
 //	npm-ci
 func cmdNpmCI(ts *testscript.TestScript, neg bool, args []string) {
@@ -268,4 +285,5 @@ func cmdNpmCI(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.Symlink(strings.TrimSpace(string(modules)), ts.MkAbs("node_modules")))
 	ts.Check(os.CopyFS(ts.MkAbs("."), os.DirFS("testdata/clients")))
+	ts.Check(os.CopyFS(ts.MkAbs("."), os.DirFS("../../examples/node")))
 }

@@ -1,0 +1,165 @@
+package acceptance
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// awaitSubscription waits until Kraken has one subscription to executions, with a token that it hasn't had before, and
+// returns the token.
+func (c *cluster) awaitSubscription(before ...string) (string, error) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		tokens := c.kraken.Subscribed("executions")
+		if len(tokens) == 1 && !slices.Contains(before, tokens[0]) {
+			return tokens[0], c.evidence.addSecret(tokens[0])
+		}
+		if time.Now().After(deadline) {
+			return "", fmt.Errorf("%d subscriptions with tokens new or old, and not one with a new one, within %s", len(tokens), patience)
+		}
+	}
+}
+
+// cmdStaysSubscribed runs a program that keeps a subscription to Kraken's private feed, and has it lose the connection in one
+// way after another. Each time it must come back with a token that it hasn't used before, and it must print no secret.
+//
+// Of the operator it needs the role and the policy trader, and the files role-id and secret-id. It leaves the policy with read only.
+//
+//	stays-subscribed PROGRAM [ARGUMENT...]
+func cmdStaysSubscribed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: stays-subscribed PROGRAM [ARGUMENT...]")
+	}
+	c := ts.Value(world{}).(*cluster)
+	printed, stop := startExample(ts, args)
+	defer stop()
+	var seen []string
+	comesBack := func(after string) {
+		token, err := c.awaitSubscription(seen...)
+		if err != nil {
+			ts.Fatalf("after %s: %v\n%s", after, err, printed())
+		}
+		seen = append(seen, token)
+	}
+	operator := func(path string, data map[string]any) {
+		_, err := c.servers[0].client.Logical().Write(path, data)
+		ts.Check(err)
+	}
+	comesBack("its start")
+
+	c.kraken.ForgetCalls()
+	c.kraken.DropSockets()
+	comesBack("the connection broke")
+	if calls := c.kraken.Calls(); len(calls) != 1 {
+		ts.Fatalf("%d calls for one connection: %+v", len(calls), calls)
+	}
+
+	operator("sys/leases/revoke-prefix/auth/approle/login", nil)
+	operator("kraken/config", map[string]any{"cache_ttl": "5m"})
+	c.kraken.DropSockets()
+	comesBack("its Vault token ended too")
+
+	// Kraken takes the token no more that the engine has in its cache since.
+	c.kraken.ForgetCalls()
+	c.kraken.ExpireTokens()
+	c.kraken.DropSockets()
+	comesBack("the cached token had died")
+	if calls := c.kraken.Calls(); len(calls) != 1 {
+		ts.Fatalf("%d calls for one token past the cache: %+v", len(calls), calls)
+	}
+
+	// It may not mint past the cache. So it tries, ever more seldom, until the cache has another token.
+	operator("sys/policies/acl/trader", map[string]any{"policy": `path "kraken/ws-token" { capabilities = ["read"] }`})
+	const refusal = "ESession:Invalid session"
+	before := strings.Count(printed(), refusal)
+	c.kraken.ExpireTokens()
+	c.kraken.DropSockets()
+	for deadline := time.Now().Add(patience); strings.Count(printed(), refusal) < before+2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("with read alone it doesn't try again within %s: %s", patience, printed())
+		}
+	}
+	operator("kraken/config", map[string]any{"cache_ttl": 0})
+	comesBack("the cache had another token")
+
+	order, err := c.placeOrder(ts.Getenv("API_KEY"))
+	ts.Check(err)
+	for deadline := time.Now().Add(patience); !strings.Contains(printed(), order); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("it doesn't tell of order %s within %s: %s", order, patience, printed())
+		}
+	}
+
+	stop()
+	text := printed()
+	ts.Check(c.evidence.add(printedLog, []byte(text)))
+	if strings.Contains(text, "hvs.") || strings.Contains(text, strings.TrimSpace(ts.ReadFile("secret-id"))) {
+		ts.Fatalf("it has printed a Vault token or the secret ID:\n%s", text)
+	}
+}
+
+// placeOrder places an order as somebody else who has a token of the key, and returns its ID.
+func (c *cluster) placeOrder(apiKey string) (id string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(c.kraken.CACertPEM()))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	defer transport.CloseIdleConnections()
+	conn, _, err := websocket.Dial(ctx, c.kraken.WebSocketV2URL(), &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if err != nil {
+		return "", err
+	}
+	defer conn.CloseNow()
+	err = wsjson.Write(ctx, conn, map[string]any{"method": "add_order", "params": map[string]any{
+		"order_type": "limit", "side": "buy", "order_qty": 0.01, "symbol": "BTC/USD", "limit_price": 20_000,
+		"token": c.kraken.NewToken(apiKey),
+	}})
+	for err == nil {
+		var answer struct {
+			Method, Error string
+			Result        struct {
+				OrderID string `json:"order_id"`
+			}
+		}
+		if err = wsjson.Read(ctx, conn, &answer); answer.Method == "add_order" {
+			if answer.Error != "" {
+				return "", errors.New(answer.Error)
+			}
+			return answer.Result.OrderID, nil
+		}
+	}
+	return "", err
+}
+
+// startExample starts a program as an application that trusts the simulated Kraken, and has no Vault token.
+func startExample(ts *testscript.TestScript, args []string) (printed func() string, stop func()) {
+	output, err := os.Create(ts.MkAbs("printed"))
+	ts.Check(err)
+	defer output.Close()
+	program, err := exec.LookPath(args[0])
+	ts.Check(err)
+	c := ts.Value(world{}).(*cluster)
+	command := exec.Command(program, args[1:]...)
+	command.Dir, command.Stdout, command.Stderr = ts.MkAbs("."), output, output
+	for _, name := range []string{"PATH", "HOME", "VAULT_ADDR", "KRAKEN_URL", "SUBSCRIBE_BIN", "EVIDENCE", "VAULT_PID"} {
+		command.Env = append(command.Env, name+"="+ts.Getenv(name))
+	}
+	command.Env = append(command.Env, "SSL_CERT_FILE="+c.caFile, "NODE_EXTRA_CA_CERTS="+c.caFile)
+	process, err := subprocess.Start(command)
+	ts.Check(err)
+	return func() string { return ts.ReadFile("printed") }, process.Kill
+}
