@@ -34,10 +34,8 @@ class KrakenWithVault extends ccxt.pro.kraken {
     }
 }
 
-const kraken = new KrakenWithVault();
-if (process.env.KRAKEN_URL) {
-    Object.assign(kraken.urls.api, { public: process.env.KRAKEN_URL }); // a simulated Kraken
-}
+const kraken = new KrakenWithVault({ options: { ws: { backoff: { base: 0 } } } }); // the wait is below
+kraken.urls.api.public = process.env.KRAKEN_URL ?? kraken.urls.api.public; // a simulated Kraken
 for (let wait = 1000, stale = false; ;) {
     const started = Date.now();
     try {

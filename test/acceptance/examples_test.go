@@ -105,6 +105,7 @@ func cmdStaysSubscribed(ts *testscript.TestScript, neg bool, args []string) {
 
 	stop()
 	text := printed()
+	ts.Logf("it printed:\n%s", text)
 	ts.Check(c.evidence.add(printedLog, []byte(text)))
 	if strings.Contains(text, "hvs.") || strings.Contains(text, strings.TrimSpace(ts.ReadFile("secret-id"))) {
 		ts.Fatalf("it has printed a Vault token or the secret ID:\n%s", text)
