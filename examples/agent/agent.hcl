@@ -3,12 +3,14 @@
 #
 #   vault agent -config=agent.hcl
 
-# Log in by AppRole. Agent deletes the file secret-id once it has read it.
+# Log in by AppRole. Without the last line Agent would delete the file secret-id once it has read it, and after a restart it
+# couldn't log in. wrapped.hcl is another way.
 auto_auth {
   method "approle" {
     config = {
-      role_id_file_path   = "role-id"
-      secret_id_file_path = "secret-id"
+      role_id_file_path                   = "role-id"
+      secret_id_file_path                 = "secret-id"
+      remove_secret_id_file_after_reading = false
     }
   }
 }
