@@ -26,7 +26,7 @@ listener "tcp" {
   tls_disable = true
 }
 
-# Hand on errors at once. The proxy would repeat a request up to 12 times; the applications know better when to.
+# Hand on errors at once. The proxy would repeat a failed read for up to a minute, and then say nothing of why it failed.
 vault {
   retry {
     num_retries = -1

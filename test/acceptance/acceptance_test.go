@@ -117,6 +117,7 @@ func TestScripts(t *testing.T) {
 			"npm-ci":       cmdNpmCI,
 			"renewals":     cmdRenewals,
 
+			"start":            cmdStart,
 			"stays-subscribed": cmdStaysSubscribed,
 		},
 	})

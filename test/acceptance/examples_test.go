@@ -1,9 +1,11 @@
 package acceptance
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,12 +13,17 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
+	"github.com/hashicorp/vault/api"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // awaitSubscription waits until Kraken has one subscription to executions, with a token that it hasn't had before, and
@@ -146,9 +153,24 @@ func (c *cluster) placeOrder(apiKey string) (id string, err error) {
 	return "", err
 }
 
-// startExample starts a program as an application that trusts the simulated Kraken, and has no Vault token.
+// cmdStart starts a program as an application that trusts the simulated Kraken, and has no Vault token. It is killed at the
+// end of the script, with all that it has started.
+//
+//	start PROGRAM [ARGUMENT...]
+func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: start PROGRAM [ARGUMENT...]")
+	}
+	printed, stop := startExample(ts, args)
+	ts.Defer(func() {
+		stop()
+		ts.Logf("%s printed:\n%s", args, printed())
+	})
+}
+
+// startExample starts a program as an application does.
 func startExample(ts *testscript.TestScript, args []string) (printed func() string, stop func()) {
-	output, err := os.Create(ts.MkAbs("printed"))
+	output, err := os.CreateTemp(ts.Getenv("TMPDIR"), "printed")
 	ts.Check(err)
 	defer output.Close()
 	program, err := exec.LookPath(args[0])
@@ -162,5 +184,67 @@ func startExample(ts *testscript.TestScript, args []string) (printed func() stri
 	command.Env = append(command.Env, "SSL_CERT_FILE="+c.caFile, "NODE_EXTRA_CA_CERTS="+c.caFile)
 	process, err := subprocess.Start(command)
 	ts.Check(err)
-	return func() string { return ts.ReadFile("printed") }, process.Kill
+	return func() string { return ts.ReadFile(output.Name()) }, process.Kill
+}
+
+// Who repeats a read that failed, and how often, as docs/agent.md tells.
+func TestSomeClientsRepeatAFailedRead(t *testing.T) {
+	c := startCluster(t, setup{storage: inMemory})
+	c.enable(t)
+	c.configure(t, "", nil)
+	c.kraken.Misbehave(krakensim.Fault{Status: http.StatusForbidden}) // the CDN's refusal: a 502 that is remembered
+	const path = "/v1/kraken/ws-token"
+	python := `import hvac; hvac.Client().read("kraken/ws-token")`
+	tests := map[string]struct {
+		command []string
+		times   int
+	}{
+		"the vault command": {[]string{vaultBin, "read", "kraken/ws-token"}, 1},
+		"curl":              {[]string{"curl", "--fail", "--header", "X-Vault-Token: " + c.rootToken, c.servers[0].address + path}, 1},
+		"hvac":              {[]string{"/usr/bin/python3", "-c", python}, 1},
+		"Vault's Go client": {nil, 3},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := c.failedReads(t)
+			if test.command == nil {
+				client, err := api.NewClient(nil)
+				require.NoError(t, err)
+				require.NoError(t, client.SetAddress(c.servers[0].address))
+				client.SetToken(c.rootToken)
+				_, err = client.Logical().Read("kraken/ws-token")
+				require.Error(t, err)
+			} else {
+				if found, _ := condition("python"); name == "hvac" && !found {
+					t.Skip("python3-hvac is not here")
+				}
+				program, err := exec.LookPath(test.command[0])
+				if err != nil {
+					t.Skip(err)
+				}
+				command := exec.Command(program, test.command[1:]...)
+				command.Env = []string{"HOME=" + t.TempDir(), "VAULT_ADDR=" + c.servers[0].address, "VAULT_TOKEN=" + c.rootToken}
+				require.Error(t, command.Run())
+			}
+			assert.Equal(t, test.times, c.failedReads(t)-before)
+		})
+	}
+}
+
+// failedReads counts the answers in the audit log that are an error of kraken/ws-token.
+func (c *cluster) failedReads(t *testing.T) (count int) {
+	t.Helper()
+	text, err := os.ReadFile(c.evidence.file(auditLog))
+	require.NoError(t, err)
+	for line := range bytes.Lines(text) {
+		var entry struct {
+			Type, Error string
+			Request     struct{ Path string }
+		}
+		require.NoError(t, json.Unmarshal(line, &entry))
+		if entry.Type == "response" && entry.Error != "" && entry.Request.Path == "kraken/ws-token" {
+			count++
+		}
+	}
+	return count
 }
