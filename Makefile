@@ -48,7 +48,8 @@ unit: ## Tests without a Vault server, with the race detector: units, engine ove
 
 .PHONY: acceptance
 acceptance: ## Real vault commands against a real Vault server (found on PATH, else built once)
-	@for program in curl node npm; do type -P "$$program" >/dev/null || echo "No $$program, so no test with it as a client."; done
+	@for program in curl jq node npm; do type -P "$$program" >/dev/null || echo "No $$program, so no test with it as a client."; done
+	@/usr/bin/python3 -c 'import hvac, websockets' 2>/dev/null || echo "No python3-hvac and python3-websockets (Debian's), so no test of the example in Python."
 	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault go test -count=1 -timeout 30m ./test/acceptance
 
 # RUN: only the tests that it matches, as `go test -run` has it; then docs/compatibility.md stays as it is.

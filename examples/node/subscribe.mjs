@@ -39,7 +39,8 @@ kraken.urls.api.public = process.env.KRAKEN_URL ?? kraken.urls.api.public; // a 
 for (let wait = 1000, stale = false; ;) {
     const started = Date.now();
     try {
-        const { token, websocket_url } = await readToken(stale);
+        const { token, websocket_url, expires_at } = await readToken(stale);
+        console.log('new token, to connect with until', expires_at);
         kraken.wsToken = token;
         kraken.urls.api.ws.privateV2 = websocket_url;
         while (true) console.log(JSON.stringify(await kraken.watchOrders()));

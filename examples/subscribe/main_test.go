@@ -16,6 +16,25 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 )
 
+func TestSubscribeUntilTheConnectionEnds(t *testing.T) {
+	server, err := krakensim.Start(krakensim.Options{Keys: []krakensim.Key{{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	secret := fmt.Sprintf(`{"data":{"token":%q,"websocket_url":%q}}`, server.NewToken(krakensim.ExampleAPIKey), server.WebSocketV2URL())
+	var stdout bytes.Buffer
+	ended := make(chan error)
+	go func() { ended <- run(t.Context(), []string{"-count", "-1"}, strings.NewReader(secret), &stdout) }()
+	require.Eventually(t, func() bool { return len(server.Subscribed("executions")) == 1 }, 10*time.Second, time.Millisecond)
+	select {
+	case err := <-ended:
+		t.Fatalf("ended by itself: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	server.DropSockets()
+	assert.Error(t, <-ended)
+	assert.Contains(t, stdout.String(), `"success":true`)
+}
+
 func TestSubscribe(t *testing.T) {
 	key := krakensim.Key{APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret}
 	server, err := krakensim.Start(krakensim.Options{TLS: true, Keys: []krakensim.Key{key}})
