@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,18 +23,16 @@ func TestSubscribeUntilTheConnectionEnds(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	secret := fmt.Sprintf(`{"data":{"token":%q,"websocket_url":%q}}`, server.NewToken(krakensim.ExampleAPIKey), server.WebSocketV2URL())
-	var stdout bytes.Buffer
+	printed, stdout := io.Pipe()
 	ended := make(chan error)
-	go func() { ended <- run(t.Context(), []string{"-count", "-1"}, strings.NewReader(secret), &stdout) }()
-	require.Eventually(t, func() bool { return len(server.Subscribed("executions")) == 1 }, 10*time.Second, time.Millisecond)
-	select {
-	case err := <-ended:
-		t.Fatalf("ended by itself: %v", err)
-	case <-time.After(100 * time.Millisecond):
+	go func() { ended <- run(t.Context(), []string{"-count", "-1"}, strings.NewReader(secret), stdout) }()
+	lines := bufio.NewScanner(printed)
+	for _, want := range []string{`"success":true`, `"snapshot"`} {
+		require.True(t, lines.Scan())
+		assert.Contains(t, lines.Text(), want)
 	}
 	server.DropSockets()
 	assert.Error(t, <-ended)
-	assert.Contains(t, stdout.String(), `"success":true`)
 }
 
 func TestSubscribe(t *testing.T) {
