@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log"
@@ -49,11 +50,9 @@ func follow(refused bool) error {
 		secret, err = vault.Logical().Read("kraken/ws-token")
 	}
 	if err != nil || secret == nil {
-		return fmt.Errorf("no token from Vault: %v", err)
+		return fmt.Errorf("no token from Vault: %w", cmp.Or(err, api.ErrSecretNotFound))
 	}
 	token, url := secret.Data["token"].(string), secret.Data["websocket_url"].(string)
-	return feed.Follow(context.Background(), nil, url, "executions", token, func(message []byte) error {
-		_, err := fmt.Println(string(message))
-		return err
-	})
+	show := func(message []byte) error { _, err := fmt.Println(string(message)); return err }
+	return feed.Follow(context.Background(), nil, url, "executions", token, show)
 }

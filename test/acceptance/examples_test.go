@@ -35,7 +35,7 @@ func (c *cluster) awaitSubscription(before ...string) (string, error) {
 			return tokens[0], c.evidence.addSecret(tokens[0])
 		}
 		if time.Now().After(deadline) {
-			return "", fmt.Errorf("%d subscriptions with tokens new or old, and not one with a new one, within %s", len(tokens), patience)
+			return "", fmt.Errorf("%d subscriptions, and not one with a new token, within %s", len(tokens), patience)
 		}
 	}
 }
