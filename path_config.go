@@ -196,10 +196,20 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	if hint := lengthHint(written.Config.PrivateKeyBytes()); hint != "" && !written.Proved && slices.Contains(written.Changed, account.FieldAPISecret) {
 		response.AddWarning("The pair was stored without asking Kraken. " + hint)
 	}
+	if keptPlace(written) && data.Raw[account.FieldWebSocketURL] == nil {
+		response.AddWarning(fmt.Sprintf("websocket_url is still %s, as it was with the pair that was replaced. Readers send the new pair's tokens there. If somebody else may have set it, write the pair again with websocket_url=%s.",
+			written.Config.WebSocketURL, account.DefaultWebSocketURL))
+	}
 	if written.Config.Disabled && slices.Contains(written.Changed, account.FieldAPISecret) {
 		response.AddWarning("The pair is stored unproved, for a disabled account asks Kraken nothing. Add verify=true when you enable the account.")
 	}
 	return response, nil
+}
+
+// keptPlace tells whether another pair was written, and readers are still sent where somebody has chosen to before.
+func keptPlace(written account.Written) bool {
+	return slices.Contains(written.Changed, account.FieldAPIKey) && !slices.Contains(written.Changed, account.FieldWebSocketURL) &&
+		written.Config.WebSocketURL != account.DefaultWebSocketURL
 }
 
 // refuseConfig is the answer to a write of a config that was refused, or failed.

@@ -154,39 +154,6 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
-// TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets: else whoever may write the config could have signed requests, or
-// the second factor, sent to a host of their own.
-func TestWhereRequestsGoChangesOnlyByWhoKnowsTheSecrets(t *testing.T) {
-	for name, test := range map[string]struct {
-		stored, given map[string]any
-		factor        string // that goes to the new place; "": the write is refused
-	}{
-		"without the pair":            {nil, map[string]any{}, ""},
-		"with the pair":               {nil, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret}, "none"},
-		"the password is given":       {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: "sesame"}, "password"},
-		"the password is dropped":     {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldOTPPassword: ""}, "none"},
-		"only the password is given":  {map[string]any{account.FieldOTPPassword: "sesame"}, map[string]any{account.FieldOTPPassword: "sesame"}, ""},
-		"another factor in its place": {map[string]any{account.FieldTOTPSecret: totpSeed}, map[string]any{account.FieldAPIKey: "public", account.FieldAPISecret: otherSecret, account.FieldTOTPSecret: "", account.FieldOTPPassword: "x"}, "password"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			e := newEngine(t)
-			stored := e.pair(test.stored)
-			stored[account.FieldVerify] = false
-			e.configure("", stored)
-			test.given[account.FieldAPIURL], test.given[account.FieldVerify] = "https://elsewhere.example", false
-			response, err := e.write("config", test.given)
-			if test.factor != "" {
-				require.NoError(t, err)
-				assert.Equal(t, test.factor, response.Data[account.FieldTwoFactor])
-				return
-			}
-			requireCode(t, http.StatusBadRequest, err)
-			assert.Contains(t, err.Error(), "api_url changes only in a write that carries the key pair")
-			assert.Equal(t, e.url, e.mustRead("config")[account.FieldAPIURL])
-		})
-	}
-}
-
 // TestAWriteThatFailsChangesNothing, whether Kraken refuses the pair, doesn't answer, or storage fails.
 func TestAWriteThatFailsChangesNothing(t *testing.T) {
 	second := map[string]any{account.FieldAPIKey: secondKey.APIKey, account.FieldAPISecret: secondKey.APISecret}
