@@ -24,11 +24,13 @@ help: ## Show this list
 
 .PHONY: demo
 demo: ## The main job end to end, on a Vault dev server and a simulated Kraken
-	@scripts/demo
+	@go build -o "$(OUT)/demo" ./tools/demo
+	@exec "$(OUT)/demo" demo
 
 .PHONY: dev
 dev: ## The same set-up to play with, until Ctrl-C
-	@scripts/dev
+	@go build -o "$(OUT)/demo" ./tools/demo
+	@exec "$(OUT)/demo" dev
 
 .PHONY: build
 build: ## The plugin as bin/vault-plugin-secrets-kraken: static, stripped, reproducible

@@ -4,6 +4,7 @@
 package subprocess
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os/exec"
@@ -46,8 +47,34 @@ func Start(command *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
+// Run runs a program until it ends, or until ctx does: then it gets what a Ctrl-C sends, and is killed if that is no use.
+// Nothing that it has started is left.
+func Run(ctx context.Context, command *exec.Cmd) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p, err := Start(command)
+	if err != nil {
+		return err
+	}
+	defer p.Kill()
+	select {
+	case <-p.ended:
+		return p.err
+	case <-ctx.Done():
+		_ = p.Interrupt(interruptTimeout)
+		return ctx.Err()
+	}
+}
+
+// interruptTimeout is how long a program may take to tidy up: a compiler ends within the second.
+const interruptTimeout = 10 * time.Second
+
 // PID is the program's process ID, and its group's.
 func (p *Process) PID() int { return p.command.Process.Pid }
+
+// Ended is closed when the program has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // HasEnded tells whether the program has.
 func (p *Process) HasEnded() bool {
@@ -73,6 +100,14 @@ func (p *Process) Wait(timeout time.Duration) error {
 func (p *Process) Terminate(timeout time.Duration) error {
 	defer p.Kill()
 	_ = p.command.Process.Signal(syscall.SIGTERM)
+	return p.Wait(timeout)
+}
+
+// Interrupt sends the program, and what it has started in its group, what a Ctrl-C does, and then kills what is left. The
+// error says if the program didn't end well, or not in time.
+func (p *Process) Interrupt(timeout time.Duration) error {
+	defer p.Kill()
+	_ = syscall.Kill(-p.PID(), syscall.SIGINT)
 	return p.Wait(timeout)
 }
 

@@ -1,0 +1,187 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
+)
+
+const vaultPackage = "github.com/hashicorp/vault"
+
+// findVault finds a Vault binary, or builds one: the version that a module pins if its directory is given. Otherwise it is
+// what VAULT_BIN names, or the vault on the PATH if that is new enough, or the version that tools/vault pins.
+func findVault(ctx context.Context, module ...string) (string, error) {
+	if len(module) == 1 {
+		return buildVault(ctx, module[0])
+	}
+	if named := os.Getenv("VAULT_BIN"); named != "" {
+		return named, nil
+	}
+	if found, err := exec.LookPath("vault"); err == nil {
+		printed, _ := exec.CommandContext(ctx, found, "version").Output()
+		if isNewEnough(string(printed)) {
+			return filepath.Abs(found)
+		}
+		fmt.Fprintf(os.Stderr, "%s is older than 1.14, so a pinned version is used instead.\n", found)
+	}
+	return buildVault(ctx, "tools/vault")
+}
+
+var vaultVersion = regexp.MustCompile(`^Vault v(\d+)\.(\d+)`)
+
+// isNewEnough tells whether `vault version` prints 1.14 or later.
+func isNewEnough(printed string) bool {
+	version := vaultVersion.FindStringSubmatch(printed)
+	if version == nil {
+		return false
+	}
+	major, _ := strconv.Atoi(version[1])
+	minor, _ := strconv.Atoi(version[2])
+	return major > 1 || major == 1 && minor >= 14
+}
+
+var vaultRequired = regexp.MustCompile(`(?m)^(?:require )?\s*` + regexp.QuoteMeta(vaultPackage) + ` (v\S+)`)
+
+// buildVault builds the Vault that a module pins into the user's cache, unless it is there already.
+func buildVault(ctx context.Context, module string) (binary string, err error) {
+	mod, err := os.ReadFile(filepath.Join(module, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	sums, err := os.ReadFile(filepath.Join(module, "go.sum"))
+	if err != nil {
+		return "", err
+	}
+	required := vaultRequired.FindSubmatch(mod)
+	if required == nil {
+		return "", fmt.Errorf("%s/go.mod doesn't require %s", module, vaultPackage)
+	}
+	version, pins := string(required[1]), sha256.Sum256(append(mod, sums...))
+	cache := filepath.Join(cmp.Or(os.Getenv("XDG_CACHE_HOME"), filepath.Join(os.Getenv("HOME"), ".cache")), pluginName)
+	binary = filepath.Join(cache, fmt.Sprintf("vault-%s-%x", version, pins[:5]))
+	isThere := func() bool { _, err := os.Stat(binary); return err == nil }
+	if isThere() {
+		return binary, nil
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(os.Stderr, `Vault %s is built from source into %s.
+This is done once, and takes some minutes. Ctrl-C is fine: the next run goes on from there.
+To skip it, install vault 1.14 or later: https://developer.hashicorp.com/vault/install
+`, version, cache)
+	unlock, err := lock(ctx, binary+".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if isThere() { // by now: another run has built it
+		return binary, nil
+	}
+	// Built beside its place and renamed into it, so that nobody sees half of it.
+	building := binary + ".building"
+	defer os.Remove(building)
+	err = goBuild(ctx, module, version, building)
+	if err == nil {
+		err = os.Rename(building, binary)
+	}
+	return binary, err
+}
+
+// lock makes all but one run wait. The lock ends with the process at the latest.
+func lock(ctx context.Context, name string) (unlock func(), err error) {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for told := false; ; {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { file.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			file.Close()
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if !told {
+			fmt.Fprintln(os.Stderr, "Another run builds it; waiting for that.")
+			told = true
+		}
+		if !sleep(ctx, lockInterval) {
+			file.Close()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// goBuild builds Vault, and shows its progress.
+func goBuild(ctx context.Context, module, version, output string) error {
+	progress := newProgress(os.Stderr, isTerminal(os.Stderr), "Vault "+version)
+	defer progress.end()
+
+	// What is in Go's cache already is what an earlier run has done.
+	var listed bytes.Buffer
+	err := runGo(ctx, module, &listed, func(line string) bool {
+		downloads := strings.HasPrefix(line, "go: downloading ")
+		if downloads {
+			progress.downloaded()
+		}
+		return downloads
+	}, "list", "-deps", "-mod=readonly", "-tags=minimal", "-f={{.Stale}}", vaultPackage)
+	if err != nil {
+		return err
+	}
+	all, missing := strings.Count(listed.String(), "\n"), strings.Count(listed.String(), "true\n")
+	progress.begin(all-missing, all)
+	return runGo(ctx, module, io.Discard, func(line string) bool {
+		isPackage := line != "" && !strings.ContainsAny(line, " #:")
+		if isPackage {
+			progress.built()
+		}
+		return isPackage
+	}, "build", "-v", "-mod=readonly", "-tags=minimal", "-o", output, vaultPackage)
+}
+
+// runGo runs the go command. What it prints on stderr goes to see, line by line; what see doesn't know tells what is wrong.
+func runGo(ctx context.Context, dir string, stdout io.Writer, see func(line string) bool, args ...string) error {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	command := exec.Command("go", args...)
+	command.Dir, command.Stdout, command.Stderr = dir, stdout, writer
+	complaints := make(chan string)
+	go func() {
+		var unknown strings.Builder
+		for lines := bufio.NewScanner(reader); lines.Scan(); {
+			if !see(lines.Text()) {
+				unknown.WriteString(lines.Text() + "\n")
+			}
+		}
+		complaints <- unknown.String()
+	}()
+	err = subprocess.Run(ctx, command)
+	writer.Close()
+	text := <-complaints
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("go %s: %w\n%s", args[0], err, text)
+	}
+	return err
+}
