@@ -1,10 +1,14 @@
 package acceptance
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,8 +24,8 @@ const demoTimeout = 3 * time.Minute
 
 // make demo does the main job, shows no secret, and leaves nothing behind.
 func TestDemo(t *testing.T) {
-	dir := t.TempDir()
-	printed, err := runDemo(t, dir, "demo", "")
+	d := startDemo(t, "demo")
+	printed, err := d.end()
 	require.NoError(t, err, printed)
 	for _, want := range []string{
 		"$ vault secrets enable -path=kraken -options=allowed_api_urls=https://127.0.0.1:",
@@ -29,74 +33,184 @@ func TestDemo(t *testing.T) {
 		"$ vault read kraken/ws-token",
 		`"success":true`,
 		"permission denied",
+		"make dev",
 	} {
 		assert.Contains(t, printed, want)
 	}
 	assert.Empty(t, leak([]byte(printed), krakensim.ExampleAPISecret))
-	assertNothingLeft(t, dir)
+	assert.NoError(t, d.left())
 }
 
 // make dev stays up until Ctrl-C, and leaves nothing behind either.
 func TestDev(t *testing.T) {
-	dir := t.TempDir()
-	printed, err := runDemo(t, dir, "dev", "Ctrl-C stops")
+	d := startDemo(t, "dev")
+	d.await(t, "Ctrl-C stops")
+	d.interrupt(t)
+	printed, err := d.end()
 	assert.NoError(t, err, printed)
 	assert.Contains(t, printed, "export PATH=")
 	assert.Contains(t, printed, "/sim/misbehave")
-	assertNothingLeft(t, dir)
+	assert.NoError(t, d.left())
 }
 
 // One half of a key pair is a mistake, not a wish for the simulator.
 func TestDemoWithHalfAPair(t *testing.T) {
-	dir := t.TempDir()
 	t.Setenv("KRAKEN_API_KEY", "half")
-	printed, err := runDemo(t, dir, "demo", "")
+	d := startDemo(t, "demo")
+	printed, err := d.end()
 	assert.Error(t, err)
 	assert.Contains(t, printed, "set both KRAKEN_API_KEY and KRAKEN_API_SECRET")
-	assertNothingLeft(t, dir)
+	assert.NoError(t, d.left())
 }
 
-// runDemo runs a script with its temporary files in dir, and presses Ctrl-C once it has printed until ("": never).
-func runDemo(t *testing.T, dir, script, until string) (string, error) {
-	t.Helper()
-	output, err := os.Create(filepath.Join(t.TempDir(), "printed"))
-	require.NoError(t, err)
-	defer output.Close()
-	command := exec.Command("../../scripts/" + script)
-	command.Env = append(os.Environ(), "PATH="+realPath, "TMPDIR="+dir)
-	command.Stdout, command.Stderr = output, output
-	running, err := subprocess.Start(command)
-	require.NoError(t, err)
-	t.Cleanup(running.Kill)
-
-	printed := func() string {
-		text, err := os.ReadFile(output.Name())
-		require.NoError(t, err)
-		return string(text)
+// Whenever and however it ends, the demo leaves nothing behind.
+func TestDemoCutShort(t *testing.T) {
+	const soon = 100 * time.Millisecond
+	for _, moment := range []struct {
+		name  string
+		after string // is printed
+		delay time.Duration
+		end   func(*demoRun, *testing.T)
+		later bool // it is tidied up after the program's end
+	}{
+		{"Ctrl-C while it builds", "Building the plugin", 5 * soon, (*demoRun).interrupt, false},
+		{"terminal closed while Vault starts", "Kraken: simulated", soon, (*demoRun).hangUp, false},
+		{"Ctrl-C while it stores the pair", "$ vault write kraken/config", soon, (*demoRun).interrupt, false},
+		{"SIGTERM to the program while it reads", "$ vault read kraken/ws-token", 0, (*demoRun).terminate, false},
+		{"nobody reads on", "Vault:  a dev server", 0, (*demoRun).stopReading, true},
+		{"kill -9 of the program while the application logs in", "$ export VAULT_TOKEN", 0, (*demoRun).kill, true},
+	} {
+		t.Run(moment.name, func(t *testing.T) {
+			d := startDemo(t, "demo")
+			d.await(t, moment.after)
+			time.Sleep(moment.delay)
+			moment.end(d, t)
+			printed, err := d.end()
+			assert.Error(t, err, printed)
+			assert.NotContains(t, printed, "Done.")
+			if moment.later {
+				waitUntil(t, "nothing is left of the demo", d.left)
+			}
+			assert.NoError(t, d.left())
+		})
 	}
-	if until != "" {
-		deadline := time.Now().Add(demoTimeout)
-		for !strings.Contains(printed(), until) && !running.HasEnded() {
-			require.True(t, time.Now().Before(deadline), "not printed within %s: %s\n%s", demoTimeout, until, printed())
-			time.Sleep(50 * time.Millisecond)
-		}
-		time.Sleep(200 * time.Millisecond)               // for a line more of the script
-		_ = syscall.Kill(-running.PID(), syscall.SIGINT) // as a terminal does
-	}
-	err = running.Wait(demoTimeout)
-	return printed(), err
 }
 
-// assertNothingLeft looks for files in a script's temporary directory, and for processes that were started from it.
-func assertNothingLeft(t *testing.T, dir string) {
+// demoRun is a run of make demo or make dev, in a process group as a terminal gives it.
+type demoRun struct {
+	dir     string // its TMPDIR
+	program string // what make builds and runs
+	process *subprocess.Process
+	output  *os.File // where what it prints can be read
+	lines   *bufio.Scanner
+	printed strings.Builder // what has been read
+}
+
+func startDemo(t *testing.T, target string) *demoRun {
 	t.Helper()
-	files, err := os.ReadDir(dir)
+	// Not t.TempDir: its path is too long for the plugin's socket.
+	dir, err := os.MkdirTemp("", "demo-")
 	require.NoError(t, err)
-	assert.Empty(t, files, "files are left")
-	processes, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, process := range processes {
-		if text, _ := os.ReadFile(process); bytes.Contains(text, []byte(dir)) {
-			t.Errorf("a process is left: %q", text)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	bin := t.TempDir()
+	d := &demoRun{dir: dir, program: filepath.Join(bin, "demo")}
+	command := exec.Command("make", "--no-print-directory", target, "OUT="+bin)
+	command.Dir = "../.."
+	command.Env = append(os.Environ(), "PATH="+realPath, "TMPDIR="+d.dir, "VAULT_BIN="+vaultBin)
+	output, writer, err := os.Pipe()
+	require.NoError(t, err)
+	defer writer.Close()
+	t.Cleanup(func() { output.Close() })
+	require.NoError(t, output.SetReadDeadline(time.Now().Add(demoTimeout)))
+	d.output, d.lines = output, bufio.NewScanner(output)
+	command.Stdout, command.Stderr = writer, writer
+	d.process, err = subprocess.Start(command)
+	require.NoError(t, err)
+	t.Cleanup(d.process.Kill)
+	return d
+}
+
+// await waits until a line with a text is printed.
+func (d *demoRun) await(t *testing.T, text string) {
+	t.Helper()
+	for d.read() {
+		if strings.Contains(d.lines.Text(), text) {
+			return
 		}
 	}
+	t.Fatalf("not printed: %s\n%s", text, &d.printed)
+}
+
+// end waits for the end, and returns all that was printed.
+func (d *demoRun) end() (string, error) {
+	for d.read() {
+	}
+	err := d.process.Wait(demoTimeout)
+	return d.printed.String(), err
+}
+
+// read reads the next line.
+func (d *demoRun) read() bool {
+	more := d.lines.Scan()
+	d.printed.WriteString(d.lines.Text() + "\n")
+	return more
+}
+
+// The ways to end it early.
+
+// interrupt is a Ctrl-C: the terminal tells all in its foreground, that is make and the demo.
+func (d *demoRun) interrupt(t *testing.T) { d.signal(t, -d.process.PID(), syscall.SIGINT) }
+
+// hangUp closes the terminal.
+func (d *demoRun) hangUp(t *testing.T) { d.signal(t, -d.process.PID(), syscall.SIGHUP) }
+
+func (d *demoRun) terminate(t *testing.T) { d.signal(t, d.pid(t), syscall.SIGTERM) }
+
+func (d *demoRun) kill(t *testing.T) { d.signal(t, d.pid(t), syscall.SIGKILL) }
+
+// stopReading is `make demo | head`.
+func (d *demoRun) stopReading(t *testing.T) { require.NoError(t, d.output.Close()) }
+
+func (d *demoRun) signal(t *testing.T, pid int, signal syscall.Signal) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(pid, signal))
+}
+
+// pid is that of the program, which make has started.
+func (d *demoRun) pid(t *testing.T) int {
+	t.Helper()
+	for pid, shows := range processes() {
+		if bytes.HasPrefix(shows, []byte(d.program+"\x00")) {
+			return pid
+		}
+	}
+	t.Skip("this needs a /proc to find the program in")
+	return 0
+}
+
+// left tells of files in a run's temporary directory, and of processes that have to do with it.
+func (d *demoRun) left() error {
+	files, err := os.ReadDir(d.dir)
+	if len(files) > 0 {
+		err = errors.Join(err, fmt.Errorf("files are left: %s", files))
+	}
+	for _, shows := range processes() {
+		if bytes.Contains(shows, []byte(d.dir)) {
+			err = errors.Join(err, fmt.Errorf("a process is left: %q", shows))
+		}
+	}
+	return err
+}
+
+// processes are the arguments and then the environment of all processes, by ID, where there is a /proc.
+func processes() map[int][]byte {
+	all := map[int][]byte{}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		arguments, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		environment, _ := os.ReadFile(filepath.Join(dir, "environ"))
+		pid, _ := strconv.Atoi(filepath.Base(dir)) // it is a number
+		all[pid] = append(arguments, environment...)
+	}
+	return all
 }

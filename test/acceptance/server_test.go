@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/servers"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -111,29 +113,17 @@ func tryServer(dir string, setup setup, evidence evidence) (*server, error) {
 
 // start runs the server and waits until it answers, sealed as it is.
 func (s *server) start() error {
-	log, err := os.OpenFile(s.evidence.file(vaultLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	command := exec.Command(vaultBin, "server", "-config="+filepath.Join(s.dir, "config.hcl"))
-	command.Env = append([]string{"PATH=" + realPath, "HOME=" + s.dir, "TMPDIR=" + filepath.Join(s.dir, "tmp")}, s.setup.environment...)
-	command.Dir, command.Stdout, command.Stderr = s.dir, log, log
-	if s.process, err = subprocess.Start(command); err != nil {
-		return err
-	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	command := servers.VaultServer(vaultBin, s.dir, "-config="+filepath.Join(s.dir, "config.hcl"))
+	command.Dir = s.dir
+	command.Env = append(append(command.Env, "PATH="+realPath), s.setup.environment...)
+	process, err := servers.Start(context.Background(), command, s.evidence.file(vaultLog), func() error {
 		_, err := s.client.Sys().SealStatus()
-		ended := s.process.HasEnded()
-		if err == nil && !ended {
-			return nil
-		}
-		if ended || time.Now().After(deadline) {
-			s.kill()
-			text, _ := os.ReadFile(s.evidence.file(vaultLog))
-			return fmt.Errorf("vault doesn't answer: %w\n%s", err, text[max(0, len(text)-4000):])
-		}
+		return err
+	})
+	if err == nil {
+		s.process = process
 	}
+	return err
 }
 
 // unseal unseals the server and waits until that is done.

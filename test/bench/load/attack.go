@@ -79,7 +79,7 @@ func (v *vault) reads(paths ...string) vegeta.Targeter {
 func (v *vault) requests(method string, bodies [][]byte, paths ...string) vegeta.Targeter {
 	targets := make([]vegeta.Target, len(paths))
 	for i, path := range paths {
-		targets[i] = vegeta.Target{Method: method, URL: v.address + "/v1/" + path, Header: http.Header{"X-Vault-Token": {v.token}}}
+		targets[i] = vegeta.Target{Method: method, URL: v.Address + "/v1/" + path, Header: http.Header{"X-Vault-Token": {v.Token}}}
 		if bodies != nil {
 			targets[i].Body = bodies[i]
 		}

@@ -27,7 +27,7 @@ func configWrites(w *world) error {
 	w.many = make([]account, count)
 	for i := range w.many {
 		w.many[i] = account{newKeyPair(), fmt.Sprintf("desk-%05d", i)}
-		body, err := json.Marshal(w.many[i].config(w.near.REST, "", true))
+		body, err := json.Marshal(w.many[i].config(w.near.RESTURL, "", true))
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func accountsInUse(w *world) error {
 	if err := w.mount(kraken, oneAccount); err != nil {
 		return err
 	}
-	one, err := w.newAccount(oneAccount, "desk-00000", w.near.REST, true)
+	one, err := w.newAccount(oneAccount, "desk-00000", w.near.RESTURL, true)
 	if err != nil {
 		return err
 	}

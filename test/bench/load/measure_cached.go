@@ -19,7 +19,7 @@ func cachedReads(w *world) error {
 	}
 	pids := map[string][]int{} // of who has a part in an answer
 	for _, name := range names {
-		pids[name] = []int{w.vault.process.PID()}
+		pids[name] = []int{w.vault.PID()}
 		if name == builtinKV {
 			continue
 		}
@@ -59,7 +59,7 @@ func (w *world) cachedContenders() ([]string, error) {
 	if err := w.mount("kv", builtinKV); err != nil {
 		return nil, err
 	}
-	if _, err := w.newAccount(kraken, "", w.near.REST, true); err != nil {
+	if _, err := w.newAccount(kraken, "", w.near.RESTURL, true); err != nil {
 		return nil, err
 	}
 	token, err := w.vault.client.Logical().ReadWithContext(w.ctx, kraken+"/ws-token")

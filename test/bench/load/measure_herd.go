@@ -30,7 +30,7 @@ func herd(w *world) error {
 	}
 	var calls []float64
 	ours := contender{kraken, func() (sample, error) {
-		cold, err := w.newAccount(kraken, fmt.Sprintf("herd-%d", len(calls)), w.near.REST, true)
+		cold, err := w.newAccount(kraken, fmt.Sprintf("herd-%d", len(calls)), w.near.RESTURL, true)
 		if err != nil {
 			return sample{}, err
 		}

@@ -29,13 +29,13 @@ func mintedReads(w *world) error {
 		return err
 	}
 	for _, mount := range []string{kraken, callerOnly} {
-		for name, url := range map[string]string{"near": w.near.REST, "far": w.far.URL()} {
+		for name, url := range map[string]string{"near": w.near.RESTURL, "far": w.far.URL()} {
 			if _, err := w.newAccount(mount, name, url, false); err != nil {
 				return err
 			}
 		}
 	}
-	bare, err := w.newCaller(w.near, w.near.REST)
+	bare, err := w.newCaller(w.near, w.near.RESTURL)
 	if err != nil {
 		return err
 	}

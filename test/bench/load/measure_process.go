@@ -50,7 +50,7 @@ func (w *world) mountAndRead(plugin, name string) error {
 		return err
 	}
 	if plugin == kraken {
-		if _, err := w.newAccount(name, "", w.nearTLS.REST, false); err != nil {
+		if _, err := w.newAccount(name, "", w.nearTLS.RESTURL, false); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func starts(w *world) error {
 		w.results.missing("no /proc to find the plugin in", "start")
 		return err
 	}
-	bare, err := w.newCaller(w.nearTLS, w.nearTLS.REST)
+	bare, err := w.newCaller(w.nearTLS, w.nearTLS.RESTURL)
 	if err != nil {
 		return err
 	}

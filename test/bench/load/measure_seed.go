@@ -30,7 +30,7 @@ func exampleProgram(w *world) error {
 	}
 	// The token goes by standard input, where curl takes its options from; so it isn't seen among the processes.
 	options := fmt.Sprintf("url = %q\nheader = \"X-Vault-Token: %s\"\nsilent\nshow-error\nfail\n",
-		w.vault.address+"/v1/"+kraken+"/ws-token/curl", w.vault.token)
+		w.vault.Address+"/v1/"+kraken+"/ws-token/curl", w.vault.Token)
 	curl := contender{"curl", func() (sample, error) { return w.runs(options, "curl", "-q", "-K", "-") }}
 	program := contender{"the example program", func() (sample, error) { return w.runs("", "python3", file) }}
 	if _, err := curl.measure(); err != nil { // the engine's connection to Kraken is warm

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,44 +8,32 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/servers"
 )
 
 // simulator is a Kraken. It is a process of its own, so that its memory and garbage collection aren't the driver's.
 type simulator struct {
-	REST      string `json:"rest_url"`
-	WebSocket string `json:"ws_v2_url"`
-	Control   string `json:"control_url"`
-	caPEM     string // "" without TLS
-	caFile    string
-	process   *subprocess.Process
-	client    *http.Client // for the control paths
+	*servers.Kraken
+	caPEM  string // "" without TLS
+	caFile string
+	client *http.Client // for the control paths
 }
 
-// startSimulator starts a simulated Kraken, with TLS if wanted.
-func startSimulator(binary, dir string, tls bool) (*simulator, error) {
+// startSimulator starts a simulated Kraken with its files in dir under that name, with TLS if wanted.
+func startSimulator(ctx context.Context, binary, dir, name string, tls bool) (*simulator, error) {
 	s := &simulator{}
 	var flags []string
 	if tls {
-		s.caFile = filepath.Join(dir, "kraken-ca.pem")
+		s.caFile = filepath.Join(dir, name+"-ca.pem")
 		flags = append(flags, "-tls-ca", s.caFile)
 	}
-	command := exec.Command(binary, flags...)
-	output, err := command.StdoutPipe()
-	if err != nil {
+	var err error
+	if s.Kraken, err = servers.StartKraken(ctx, binary, filepath.Join(dir, name+".log"), flags...); err != nil {
 		return nil, err
 	}
-	if s.process, err = subprocess.Start(command); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(output).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, s)
-	}
-	if err == nil && tls {
+	if tls {
 		var pem []byte
 		pem, err = os.ReadFile(s.caFile)
 		s.caPEM = string(pem)
@@ -55,8 +42,8 @@ func startSimulator(binary, dir string, tls bool) (*simulator, error) {
 		s.client, err = newClient(s.caPEM, 8)
 	}
 	if err != nil {
-		_ = s.process.Terminate(patience)
-		return nil, fmt.Errorf("the simulator doesn't start: %w", err)
+		_ = s.Terminate(stopTimeout)
+		return nil, err
 	}
 	return s, nil
 }
@@ -101,7 +88,7 @@ func (s *simulator) control(ctx context.Context, method, path string, body, into
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, s.Control+path, bytes.NewReader(encoded))
+	request, err := http.NewRequestWithContext(ctx, method, s.ControlURL+path, bytes.NewReader(encoded))
 	if err != nil {
 		return err
 	}

@@ -68,13 +68,13 @@ func newWorld(ctx context.Context, here, vaultBinary string, quick bool) (w *wor
 	if w.vault, err = startVault(ctx, vaultBinary, w.dir); err != nil {
 		return w, err
 	}
-	if w.near, err = startSimulator(w.binary(krakenSim), w.dir, false); err != nil {
+	if w.near, err = startSimulator(ctx, w.binary(krakenSim), w.dir, "near", false); err != nil {
 		return w, err
 	}
-	if w.nearTLS, err = startSimulator(w.binary(krakenSim), w.dir, true); err != nil {
+	if w.nearTLS, err = startSimulator(ctx, w.binary(krakenSim), w.dir, "near-tls", true); err != nil {
 		return w, err
 	}
-	if w.far, err = layFarLine(w.nearTLS.REST); err != nil {
+	if w.far, err = layFarLine(w.nearTLS.RESTURL); err != nil {
 		return w, err
 	}
 	w.client, err = newClient("", 64)
@@ -86,11 +86,11 @@ func (w *world) close() {
 		w.far.Close()
 	}
 	if w.vault != nil {
-		_ = w.vault.process.Terminate(patience)
+		_ = w.vault.Terminate(stopTimeout)
 	}
 	for _, s := range []*simulator{w.near, w.nearTLS} {
 		if s != nil {
-			_ = s.process.Terminate(patience)
+			_ = s.Terminate(stopTimeout)
 		}
 	}
 	_ = os.RemoveAll(w.dir)
@@ -138,7 +138,7 @@ func (w *world) mount(plugin, alias string) error {
 		input.Type = alias
 	}
 	if plugin == kraken {
-		input.Options = map[string]string{"allowed_api_urls": w.near.REST + "," + w.nearTLS.REST + "," + w.far.URL()}
+		input.Options = map[string]string{"allowed_api_urls": w.near.RESTURL + "," + w.nearTLS.RESTURL + "," + w.far.URL()}
 	}
 	return w.vault.client.Sys().MountWithContext(w.ctx, alias, input)
 }
@@ -154,7 +154,7 @@ func (w *world) write(path string, data map[string]any) error {
 func (w *world) newAccount(mount, name, url string, cached bool) (account, error) {
 	made := account{newKeyPair(), name}
 	s := w.near
-	if url != w.near.REST {
+	if url != w.near.RESTURL {
 		s = w.nearTLS
 	}
 	if err := s.addKeys(w.ctx, made.keyPair); err != nil {
@@ -186,11 +186,11 @@ func (a account) config(url, caPEM string, cached bool) map[string]any {
 
 // read makes one read of a path over a client, and tells how long it took.
 func (w *world) read(client *http.Client, path string) (time.Duration, error) {
-	request, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.vault.address+"/v1/"+path, nil)
+	request, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.vault.Address+"/v1/"+path, nil)
 	if err != nil {
 		return 0, err
 	}
-	request.Header.Set("X-Vault-Token", w.vault.token)
+	request.Header.Set("X-Vault-Token", w.vault.Token)
 	began := time.Now()
 	response, err := client.Do(request)
 	if err != nil {
