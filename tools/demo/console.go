@@ -44,8 +44,8 @@ func (c console) print(text string) { fmt.Fprint(c, text) }
 
 var (
 	certificate = regexp.MustCompile(`(?s)(-----BEGIN CERTIFICATE-----).*-----END CERTIFICATE-----`)
-	tokenField  = regexp.MustCompile(`(?m)^( *"?token"?:? +"?)([^" ]{6})[^" \n]{10,}`)
-	tokenJSON   = regexp.MustCompile(`("token":")([^"]{6})[^"]{10,}`)
+	tokenField  = regexp.MustCompile(`(?m)^( *token +)(\S{6})\S{10,}`)
+	tokenJSON   = regexp.MustCompile(`("token": ?")([^"]{6})[^"]{10,}`)
 )
 
 // shorten leaves the first line of a certificate in what a command has printed, and the beginning of a token.

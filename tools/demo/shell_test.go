@@ -1,0 +1,42 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestShell(t *testing.T) {
+	t.Setenv("VAULT_NAMESPACE", "the user's")
+	s := newShell(t.TempDir(), map[string]string{"VAULT_TOKEN": "first"})
+	for _, command := range []struct{ text, printed, err string }{
+		{`echo "$VAULT_TOKEN ${VAULT_NAMESPACE-}"`, "first \n", ""},
+		{`export VAULT_TOKEN=$(echo second)`, "", ""},
+		{`echo $VAULT_TOKEN >file; cat file`, "second\n", ""},
+		{`echo out; echo err >&2; false | cat`, "out\nerr\n", "exit status 1"},
+		{`echo $VAULT_TOKEN`, "second\n", ""},
+	} {
+		printed, err := s.output(context.Background(), command.text)
+		assert.Equal(t, command.printed, printed, command.text)
+		if command.err == "" {
+			assert.NoError(t, err, command.text)
+		} else {
+			assert.ErrorContains(t, err, command.err, command.text)
+		}
+	}
+}
+
+func TestShellIsInterrupted(t *testing.T) {
+	s := newShell(t.TempDir(), nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := s.output(ctx, "sleep 100 | sleep 100")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Less(t, time.Since(began), 5*time.Second)
+}
