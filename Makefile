@@ -32,6 +32,11 @@ dev: ## The same set-up to play with, until Ctrl-C
 	@go build -o "$(OUT)/demo" ./tools/demo
 	@exec "$(OUT)/demo" dev
 
+.PHONY: picture
+picture: ## Draw docs/demo.svg, a picture of a terminal, from a real run
+	@go build -o "$(OUT)/demo" ./tools/demo
+	@shown=$$("$(OUT)/demo" picture); go -C tools/picture tool freeze --config freeze.json -o "$(CURDIR)/docs/demo.svg" <<<"$$shown"
+
 .PHONY: build
 build: ## The plugin as bin/vault-plugin-secrets-kraken: static, stripped, reproducible
 	@mkdir -p "$(OUT)"
