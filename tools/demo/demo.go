@@ -32,10 +32,11 @@ func demo(ctx context.Context) error {
 }
 
 // next is what to try after the demo.
-const next = `  make dev                     the same set-up to play with, until Ctrl-C
-  README.md, "Install"         put the plugin into a Vault server of your own
-  README.md, "Use it"          read a token and subscribe from your application
-  examples/                    programs and files to start from
+const next = `  make dev                   the same set-up to play with, until Ctrl-C
+  README.md, "Install"       put the plugin into a Vault server of your own
+  README.md, "Use it"        read a token and subscribe from an application of yours
+  README.md, "Documents"     operate it, watch it, trust it
+  examples/                  programs to start from
 `
 
 // play shows and runs what is to be done, and ends with the first thing that goes otherwise than it should.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -26,6 +27,17 @@ func TestNext(t *testing.T) {
 	for _, path := range regexp.MustCompile(`\S+/`).FindAllString(next, -1) {
 		assert.DirExists(t, "../../"+path)
 	}
+}
+
+// The picture in the README shows what it should, and no secret.
+func TestPicture(t *testing.T) {
+	text, err := os.ReadFile("../../docs/demo.svg")
+	require.NoError(t, err)
+	for _, want := range []string{"vault write kraken/config", "vault read kraken/ws-token", "| subscribe", krakensim.ExampleAPIKey} {
+		assert.Contains(t, string(text), want)
+	}
+	assert.NotContains(t, string(text), krakensim.ExampleAPISecret)
+	assert.Regexp(t, `token +\S{6}\.\.\.<`, string(text), "cut short")
 }
 
 // One half of a pair is refused, and a whole one is out of the environment.

@@ -43,7 +43,6 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "usage: demo demo|dev|picture|vault [MODULE_DIR]")
 		return 2
 	case errors.As(context.Cause(ctx), &end): // what else went wrong did so because of it
-		fmt.Fprintln(os.Stderr, "demo: stopped, and everything removed")
 		return 128 + int(end.signal)
 	default:
 		fmt.Fprintln(os.Stderr, "demo:", err)

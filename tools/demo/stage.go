@@ -64,7 +64,11 @@ func onStage(ctx context.Context, console console, play func(*stage) error) (err
 	if s.dir, s.remove, err = subprocess.TempDir("kraken-demo."); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.clear()) }()
+	defer func() {
+		if err = errors.Join(err, s.clear()); ctx.Err() != nil {
+			fmt.Fprintln(os.Stderr, "\nEverything is stopped and removed.")
+		}
+	}()
 	for _, prepare := range []func(context.Context) error{s.build, s.startKraken, s.startVault} {
 		if err := prepare(ctx); err != nil {
 			return err
