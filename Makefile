@@ -23,18 +23,22 @@ help: ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 .PHONY: demo
-demo: ## The main job end to end, on a Vault dev server and a simulated Kraken
-	@go build -o "$(OUT)/demo" ./tools/demo
+demo: $(OUT)/demo ## The main job end to end, on a Vault dev server and a simulated Kraken
 	@exec "$(OUT)/demo" demo
 
 .PHONY: dev
-dev: ## The same set-up to play with, until Ctrl-C
-	@go build -o "$(OUT)/demo" ./tools/demo
+dev: $(OUT)/demo ## The same set-up to play with, until Ctrl-C
 	@exec "$(OUT)/demo" dev
 
+# Interrupted, go build leaves its temporary directory behind.
+$(OUT)/demo: FORCE
+	@trap 'rm -rf "$${temp:-}"' EXIT; temp=$$(mktemp -d); GOTMPDIR=$$temp go build -o "$@" ./tools/demo
+
+.PHONY: FORCE
+FORCE:
+
 .PHONY: picture
-picture: ## Draw docs/demo.svg, a picture of a terminal, from a real run
-	@go build -o "$(OUT)/demo" ./tools/demo
+picture: $(OUT)/demo ## Draw docs/demo.svg, a picture of a terminal, from a real run
 	@shown=$$("$(OUT)/demo" picture); go -C tools/picture tool freeze --config freeze.json -o "$(CURDIR)/docs/demo.svg" <<<"$$shown"
 
 .PHONY: build

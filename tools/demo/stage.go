@@ -107,7 +107,7 @@ func (s *stage) build(ctx context.Context) error {
 		{"go", "build", "-o", bin, "./cmd/kraken-sim", "./examples/subscribe"},
 	} {
 		command := exec.Command(arguments[0], arguments[1:]...)
-		command.Env = append(os.Environ(), "TMPDIR="+temp) // where compilers leave something when they are killed
+		command.Env = append(os.Environ(), "TMPDIR="+temp) // interrupted, go leaves temporary files behind
 		command.Stderr = os.Stderr
 		if err := subprocess.Run(ctx, command); err != nil {
 			return fmt.Errorf("%s: %w", command, err)

@@ -94,14 +94,16 @@ To skip it, install vault 1.14 or later: https://developer.hashicorp.com/vault/i
 	if isThere() { // by now: another run has built it
 		return binary, nil
 	}
-	// Built beside its place and renamed into it, so that nobody sees half of it.
+	// Built beside its place and renamed into it, so that nobody sees half of it. Interrupted, go leaves temporary files behind.
 	building := binary + ".building"
-	defer os.Remove(building)
-	err = goBuild(ctx, module, version, building)
-	if err == nil {
-		err = os.Rename(building, binary)
+	defer os.RemoveAll(building)
+	if err := errors.Join(os.RemoveAll(building), os.Mkdir(building, 0o700)); err != nil {
+		return "", err
 	}
-	return binary, err
+	if err := goBuild(ctx, module, version, building); err != nil {
+		return "", err
+	}
+	return binary, os.Rename(filepath.Join(building, "vault"), binary)
 }
 
 // lock makes all but one run wait. The lock ends with the process at the latest.
@@ -130,14 +132,16 @@ func lock(ctx context.Context, name string) (unlock func(), err error) {
 	}
 }
 
-// goBuild builds Vault, and shows its progress.
-func goBuild(ctx context.Context, module, version, output string) error {
+// goBuild builds a module's Vault in dir, and shows its progress.
+func goBuild(ctx context.Context, module, version, dir string) error {
+	output := filepath.Join(dir, "vault")
+	environ := append(os.Environ(), "GOTMPDIR="+dir)
 	progress := newProgress(os.Stderr, isTerminal(os.Stderr), "Vault "+version)
 	defer progress.end()
 
 	// What is in Go's cache already is what an earlier run has done.
 	var listed bytes.Buffer
-	err := runGo(ctx, module, &listed, func(line string) bool {
+	err := runGo(ctx, module, environ, &listed, func(line string) bool {
 		downloads := strings.HasPrefix(line, "go: downloading ")
 		if downloads {
 			progress.downloaded()
@@ -149,7 +153,7 @@ func goBuild(ctx context.Context, module, version, output string) error {
 	}
 	all, missing := strings.Count(listed.String(), "\n"), strings.Count(listed.String(), "true\n")
 	progress.begin(all-missing, all)
-	return runGo(ctx, module, io.Discard, func(line string) bool {
+	return runGo(ctx, module, environ, io.Discard, func(line string) bool {
 		isPackage := line != "" && !strings.ContainsAny(line, " #:")
 		if isPackage {
 			progress.built()
@@ -159,14 +163,15 @@ func goBuild(ctx context.Context, module, version, output string) error {
 }
 
 // runGo runs the go command. What it prints on stderr goes to see, line by line; what see doesn't know tells what is wrong.
-func runGo(ctx context.Context, dir string, stdout io.Writer, see func(line string) bool, args ...string) error {
+func runGo(ctx context.Context, dir string, environ []string, stdout io.Writer, see func(line string) bool, args ...string) error {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
 	command := exec.Command("go", args...)
-	command.Dir, command.Stdout, command.Stderr = dir, stdout, writer
+	command.Dir, command.Env = dir, environ
+	command.Stdout, command.Stderr = stdout, writer
 	complaints := make(chan string)
 	go func() {
 		var unknown strings.Builder
