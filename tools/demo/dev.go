@@ -56,8 +56,8 @@ func (s *stage) awaitEnd(ctx context.Context) error {
 		}
 		return ctx.Err()
 	case <-s.vault.Ended():
-		return fmt.Errorf("Vault has ended: %s", s.logTail("vault.log"))
+		return fmt.Errorf("vault has ended: %s", s.logTail("vault.log"))
 	case <-krakenEnded:
-		return fmt.Errorf("the simulated Kraken has ended: %s", s.logTail("kraken.log"))
+		return fmt.Errorf("the simulator has ended: %s", s.logTail("kraken.log"))
 	}
 }

@@ -65,7 +65,9 @@ func onStage(ctx context.Context, console console, play func(*stage) error) (err
 		return err
 	}
 	defer func() {
-		if err = errors.Join(err, s.clear()); ctx.Err() != nil {
+		if left := s.clear(); left != nil {
+			err = errors.Join(err, left)
+		} else if ctx.Err() != nil {
 			fmt.Fprintln(os.Stderr, "\nEverything is stopped and removed.")
 		}
 	}()
@@ -107,7 +109,7 @@ func (s *stage) build(ctx context.Context) error {
 		{"go", "build", "-o", bin, "./cmd/kraken-sim", "./examples/subscribe"},
 	} {
 		command := exec.Command(arguments[0], arguments[1:]...)
-		command.Env = append(os.Environ(), "TMPDIR="+temp) // interrupted, go leaves temporary files behind
+		command.Env = append(os.Environ(), "TMPDIR="+temp, "GOTMPDIR="+temp) // interrupted, go leaves temporary files behind
 		command.Stderr = os.Stderr
 		if err := subprocess.Run(ctx, command); err != nil {
 			return fmt.Errorf("%s: %w", command, err)

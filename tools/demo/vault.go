@@ -31,7 +31,11 @@ func findVault(ctx context.Context, module ...string) (string, error) {
 		return buildVault(ctx, module[0])
 	}
 	if named := os.Getenv("VAULT_BIN"); named != "" {
-		return named, nil
+		found, err := exec.LookPath(named)
+		if err != nil {
+			return "", fmt.Errorf("VAULT_BIN: %w", err)
+		}
+		return filepath.Abs(found)
 	}
 	if found, err := exec.LookPath("vault"); err == nil {
 		printed, _ := exec.CommandContext(ctx, found, "version").Output()

@@ -39,10 +39,16 @@ func TestFindVault(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(dir, "vault"), found, "on the PATH")
 
-	t.Setenv("VAULT_BIN", "/opt/bao")
-	found, err = findVault(context.Background())
-	require.NoError(t, err)
-	assert.Equal(t, "/opt/bao", found, "in VAULT_BIN")
+	writeProgram(t, filepath.Join(dir, "bao"), "")
+	for _, named := range []string{"bao", filepath.Join(dir, "bao")} {
+		t.Setenv("VAULT_BIN", named)
+		found, err = findVault(context.Background())
+		require.NoError(t, err)
+		assert.Equal(t, filepath.Join(dir, "bao"), found, "in VAULT_BIN")
+	}
+	t.Setenv("VAULT_BIN", filepath.Join(dir, "none"))
+	_, err = findVault(context.Background())
+	assert.ErrorContains(t, err, "VAULT_BIN")
 }
 
 // Several runs at once, the first of which is interrupted: one binary is built, everybody gets it whole, and nothing else is left.
