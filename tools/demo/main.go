@@ -42,10 +42,7 @@ func run(args []string) int {
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(os.Stderr, "usage: demo demo|dev|picture|vault [MODULE_DIR]")
 		return 2
-	case errors.As(context.Cause(ctx), &end): // most else that went wrong did so because of it
-		if !errors.Is(err, context.Canceled) {
-			fmt.Fprintln(os.Stderr, "demo:", err)
-		}
+	case errors.As(context.Cause(ctx), &end): // what else went wrong did so because of it
 		return 128 + int(end.signal)
 	default:
 		fmt.Fprintln(os.Stderr, "demo:", err)

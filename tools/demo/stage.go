@@ -66,6 +66,7 @@ func onStage(ctx context.Context, console console, play func(*stage) error) (err
 	}
 	defer func() {
 		if left := s.clear(); left != nil {
+			fmt.Fprintln(os.Stderr, "\ndemo: not everything is removed:", left)
 			err = errors.Join(err, left)
 		} else if ctx.Err() != nil {
 			fmt.Fprintln(os.Stderr, "\nEverything is stopped and removed.")
