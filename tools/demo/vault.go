@@ -143,7 +143,7 @@ func goBuild(ctx context.Context, module, version, dir string) error {
 	progress := newProgress(os.Stderr, isTerminal(os.Stderr), "Vault "+version)
 	defer progress.end()
 
-	// What is in Go's cache already is what an earlier run has done.
+	// What is in Go's cache already is what an earlier run has done. The program itself is always to be linked.
 	var listed bytes.Buffer
 	err := runGo(ctx, module, environ, &listed, func(line string) bool {
 		downloads := strings.HasPrefix(line, "go: downloading ")
@@ -151,15 +151,15 @@ func goBuild(ctx context.Context, module, version, dir string) error {
 			progress.downloaded()
 		}
 		return downloads
-	}, "list", "-deps", "-mod=readonly", "-tags=minimal", "-f={{.Stale}}", vaultPackage)
+	}, "list", "-deps", "-mod=readonly", "-tags=minimal", `-f={{if ne .Name "main"}}{{.Stale}}{{end}}`, vaultPackage)
 	if err != nil {
 		return err
 	}
-	all, missing := strings.Count(listed.String(), "\n"), strings.Count(listed.String(), "true\n")
-	progress.begin(all-missing, all)
+	done, missing := strings.Count(listed.String(), "false\n"), strings.Count(listed.String(), "true\n")
+	progress.begin(done, done+missing)
 	return runGo(ctx, module, environ, io.Discard, func(line string) bool {
 		isPackage := line != "" && !strings.ContainsAny(line, " #:")
-		if isPackage {
+		if isPackage && line != vaultPackage {
 			progress.built()
 		}
 		return isPackage

@@ -54,7 +54,7 @@ func TestFindVault(t *testing.T) {
 // Several runs at once, the first of which is interrupted: one binary is built, everybody gets it whole, and nothing else is left.
 func TestBuildVault(t *testing.T) {
 	f := newFakeGo(t, `
-list) echo false; echo false; echo true ;;
+list) echo false; echo false; echo true; echo ;;
 build)
   echo built >>"$LOG"
   echo example.com/package >&2
