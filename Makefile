@@ -30,9 +30,9 @@ demo: $(OUT)/demo ## The main job end to end, on a Vault dev server and a simula
 dev: $(OUT)/demo ## The same set-up to play with, until Ctrl-C
 	@exec "$(OUT)/demo" dev
 
-# Interrupted, go build leaves its temporary directory behind.
+# Interrupted, go build leaves its temporary directory behind. A user's key pair isn't for it.
 $(OUT)/demo: FORCE
-	@trap 'rm -rf "$${temp:-}"' EXIT; temp=$$(mktemp -d); GOTMPDIR=$$temp go build -o "$@" ./tools/demo
+	@unset KRAKEN_API_KEY KRAKEN_API_SECRET; trap 'rm -rf "$${temp:-}"' EXIT; temp=$$(mktemp -d); GOTMPDIR=$$temp go build -o "$@" ./tools/demo
 
 .PHONY: FORCE
 FORCE:

@@ -3,11 +3,13 @@ package acceptance
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -60,6 +62,38 @@ func TestDemoWithHalfAPair(t *testing.T) {
 	printed, err := d.end()
 	assert.Error(t, err)
 	assert.Contains(t, printed, "set both KRAKEN_API_KEY and KRAKEN_API_SECRET")
+	assert.NoError(t, d.left())
+}
+
+// With a key pair of the user's, the demo is that of the real Kraken. What it starts isn't told the private key.
+func TestDemoWithAPair(t *testing.T) {
+	kraken, err := krakensim.Start(krakensim.Options{TLS: true})
+	require.NoError(t, err)
+	t.Cleanup(kraken.Close)
+	key := krakensim.Key{APIKey: "User/s/own/key", APISecret: base64.StdEncoding.EncodeToString([]byte("the user's own private key, as long as Kraken's: 64 bytes in all"))}
+	kraken.SetKey(key)
+	caFile := filepath.Join(t.TempDir(), "kraken-ca.pem")
+	require.NoError(t, os.WriteFile(caFile, []byte(kraken.CACertPEM()), 0o600))
+	for name, value := range map[string]string{
+		"HTTPS_PROXY": startProxy(t, kraken.RESTURL()), "SSL_CERT_FILE": caFile,
+		"KRAKEN_API_KEY": key.APIKey, "KRAKEN_API_SECRET": key.APISecret,
+	} {
+		t.Setenv(name, value)
+	}
+	d := startDemo(t, "demo")
+	d.await(t, "$ vault read kraken/ws-token")
+	given := []int{d.process.PID(), d.pid(t)} // make and the demo
+	for pid, shows := range processes() {
+		if bytes.Contains(shows, []byte(d.dir)) && !slices.Contains(given, pid) {
+			assert.Empty(t, leak(shows, key.APISecret))
+		}
+	}
+	printed, err := d.end()
+	require.NoError(t, err, printed)
+	assert.Contains(t, printed, "Kraken: the real one")
+	assert.Contains(t, printed, "$ vault write kraken/config api_key="+key.APIKey+" api_secret=@api-secret\n")
+	assert.Contains(t, printed, `"success":true`)
+	assert.Empty(t, leak([]byte(printed), key.APISecret))
 	assert.NoError(t, d.left())
 }
 

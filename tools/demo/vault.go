@@ -42,7 +42,7 @@ func findVault(ctx context.Context, module ...string) (string, error) {
 		if isNewEnough(string(printed)) {
 			return filepath.Abs(found)
 		}
-		fmt.Fprintf(os.Stderr, "%s is older than 1.14, so a pinned version is used instead.\n", found)
+		fmt.Fprintf(os.Stderr, "%s isn't Vault 1.14 or newer, so a pinned version is used instead.\n", found)
 	}
 	return buildVault(ctx, "tools/vault")
 }
@@ -107,7 +107,10 @@ To skip it, install vault 1.14 or later: https://developer.hashicorp.com/vault/i
 	if err := goBuild(ctx, module, version, building); err != nil {
 		return "", err
 	}
-	return binary, os.Rename(filepath.Join(building, "vault"), binary)
+	if err := os.Rename(filepath.Join(building, "vault"), binary); err != nil {
+		return "", err
+	}
+	return binary, nil
 }
 
 // lock makes all but one run wait. The lock ends with the process at the latest.
