@@ -1,11 +1,13 @@
 # Needs Go, make and bash. `make help` says what there is.
 
 PLUGIN  := vault-plugin-secrets-kraken
-MODULE  := github.com/krakensecrets/$(PLUGIN)
-# As Vault wants it: a semantic version with a leading v. It stands here, not in git, so that a tarball and a clone of
-# the same source build the same binary.
-VERSION ?= v0.1.0-dev
+VERSION := $(shell sed -nE 's/^var Version = "(v.*)"$$/\1/p' version.go)
 OUT     ?= bin
+
+# How the plugin is built, by make build and by make release: static, and without what tells of the machine, the directory
+# or git, so that both make the same binary everywhere.
+BUILDFLAGS := -trimpath -buildvcs=false
+LDFLAGS    := -s -w -buildid=
 
 # A module of its own, so that what measures isn't among what the plugin depends on.
 LOAD    := test/bench/load
@@ -44,8 +46,18 @@ picture: $(OUT)/demo ## Draw docs/demo.svg, a picture of a terminal, from a real
 .PHONY: build
 build: ## The plugin as bin/vault-plugin-secrets-kraken: static, stripped, reproducible
 	@mkdir -p "$(OUT)"
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X $(MODULE).Version=$(VERSION)" \
-		-o "$(OUT)/$(PLUGIN)" ./cmd/$(PLUGIN)
+	CGO_ENABLED=0 go build $(BUILDFLAGS) -ldflags "$(LDFLAGS)" -o "$(OUT)/$(PLUGIN)" ./cmd/$(PLUGIN)
+
+# TARGETS: some of the targets in .goreleaser.yaml, as TARGETS=linux_amd64,linux_arm64.
+TARGETS ?=
+.PHONY: release
+release: ## All files of a release in dist/, with sums and the commands that register them: dist/REGISTER.md
+	BUILDFLAGS="$(BUILDFLAGS)" LDFLAGS="$(LDFLAGS)" VERSION=$(VERSION) \
+		go -C tools/release run . -targets "$(TARGETS)"
+
+.PHONY: version
+version: ## The version that this source is
+	@echo $(VERSION)
 
 .PHONY: test
 test: unit acceptance alerts ## All tests: unit, then acceptance, then alerts

@@ -17,9 +17,6 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Version is the plugin's version, "vX.Y.Z" as Vault wants it. The build sets it.
-var Version = "v0.1.0-dev"
-
 const backendHelp = `
 The Kraken secrets engine keeps Kraken API key pairs and hands out the short-lived tokens that open Kraken's private
 WebSocket feeds. The private key never leaves Vault.
