@@ -183,6 +183,19 @@ func (s *server) run(t *testing.T, args ...string) {
 	require.NoError(t, s.evidence.add(printedLog, printed))
 }
 
+// bash runs shell commands in a directory, with the vault command at the server; it stops at the first that fails.
+func (s *server) bash(t *testing.T, dir, commands string, env ...string) {
+	t.Helper()
+	bin := t.TempDir()
+	require.NoError(t, os.Symlink(vaultBin, filepath.Join(bin, "vault")))
+	command := exec.Command("bash", "-euo", "pipefail", "-c", commands)
+	command.Dir = dir
+	command.Env = append(env, "PATH="+bin+":"+realPath, "HOME="+s.dir, "VAULT_ADDR="+s.address, "VAULT_TOKEN="+s.client.Token())
+	printed, err := command.CombinedOutput()
+	require.NoError(t, err, "%s\n%s", commands, printed)
+	require.NoError(t, s.evidence.add(printedLog, printed))
+}
+
 // waitUntil tries again until there is no error.
 func waitUntil(t *testing.T, what string, try func() error) {
 	t.Helper()

@@ -112,7 +112,7 @@ func writeImage(image v1.Image, about release, platform v1.Platform, tag, file s
 	if err != nil {
 		return err
 	}
-	if err := index.AppendImage(image, layout.WithPlatform(platform), layout.WithAnnotations(map[string]string{refName: path.Base(tag)})); err != nil {
+	if err := index.AppendImage(image, layout.WithPlatform(platform), layout.WithAnnotations(map[string]string{refName: about.tag()})); err != nil {
 		return err
 	}
 	if err := addDockerManifest(image, tag, dir); err != nil {
