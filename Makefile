@@ -22,7 +22,7 @@ SHELL := bash
 
 .PHONY: help
 help: ## Show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(OUT)/demo ## The main job end to end, on a Vault dev server and a simulated Kraken
@@ -55,6 +55,10 @@ release: ## All files of a release in dist/, with sums and the commands that reg
 	BUILDFLAGS="$(BUILDFLAGS)" LDFLAGS="$(LDFLAGS)" VERSION=$(VERSION) \
 		go -C tools/release run . -targets "$(TARGETS)"
 
+.PHONY: release-check
+release-check: ## Make the release of all platforms twice, compare, register it with a real Vault, and read a token
+	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault RELEASE_TARGETS=all go test -count=1 -timeout 60m -v -run '^TestRelease$$' ./test/acceptance
+
 .PHONY: version
 version: ## The version that this source is
 	@echo $(VERSION)
@@ -68,6 +72,7 @@ unit: ## Tests without a Vault server, with the race detector: units, engine ove
 	go test $(RACE) $$(go list ./... | grep -v /test/acceptance)
 	cd $(LOAD) && go test $(RACE) ./...
 	cd tools/kubernetes && go test ./...
+	go -C tools/release test ./...
 
 .PHONY: acceptance
 acceptance: ## Real vault commands against a real Vault server (found on PATH, else built once)

@@ -53,13 +53,12 @@ func TestRelease(t *testing.T) {
 	require.NoError(t, err)
 	plugins := t.TempDir()
 	before := "v0.0.1"
-	require.NoError(t, build(filepath.Join(plugins, pluginName+"_"+before), "cmd/"+pluginName,
-		"-ldflags=-X github.com/krakensecrets/"+pluginName+".Version="+before))
+	require.NoError(t, buildPlugin(filepath.Join(plugins, pluginName+"_"+before), before))
 	c := startCluster(t, setup{storage: onDisk, plugins: plugins})
 	follow := func(heading string) {
 		t.Helper()
-		commands, err := shellCommands(string(register), heading)
-		require.NoError(t, err)
+		commands := shellCommands(string(register), heading)
+		require.NotEmpty(t, commands, heading)
 		c.servers[0].bash(t, dist, commands, "PLUGIN_DIRECTORY="+plugins)
 	}
 	follow("Check what you downloaded")
