@@ -59,6 +59,11 @@ release: ## All files of a release in dist/, with sums and the commands that reg
 release-check: ## Make the release of all platforms twice, compare, register it with a real Vault, and read a token
 	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault RELEASE_TARGETS=all go test -count=1 -timeout 60m -v -run '^TestRelease$$' ./test/acceptance
 
+IMAGE ?= ghcr.io/krakensecrets/$(PLUGIN)
+.PHONY: release-push
+release-push: ## Push dist/'s container images to IMAGE, for all platforms under one name; prints that name with its digest
+	@VERSION=$(VERSION) go -C tools/release run . -push "$(IMAGE)"
+
 .PHONY: version
 version: ## The version that this source is
 	@echo $(VERSION)

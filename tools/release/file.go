@@ -12,8 +12,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// imageRepository is what an image is called before anybody gives it another name.
-const imageRepository = "krakensecrets/" + pluginName
+// imageRepository is where releases' images are published, and what docker load calls them.
+const imageRepository = "ghcr.io/krakensecrets/" + pluginName
 
 // file is a binary of the release, for one platform.
 type file struct {

@@ -76,8 +76,8 @@ func TestImageIsAnOCILayoutThatDockerLoads(t *testing.T) {
 	id, err := image.ConfigName()
 	require.NoError(t, err)
 
-	dir := t.TempDir()
-	untar(t, written, dir)
+	dir := filepath.Join(t.TempDir(), "layout")
+	require.NoError(t, untar(written, dir))
 	index, err := layout.ImageIndexFromPath(dir)
 	require.NoError(t, err)
 	require.NoError(t, validate.Index(index))
@@ -108,26 +108,4 @@ func sumOfFile(t *testing.T, name string) string {
 	data, err := os.ReadFile(name)
 	require.NoError(t, err)
 	return sumOf(data)
-}
-
-func untar(t *testing.T, name, dir string) {
-	t.Helper()
-	archive, err := os.Open(name)
-	require.NoError(t, err)
-	defer archive.Close()
-	for reader := tar.NewReader(archive); ; {
-		header, err := reader.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		require.NoError(t, err)
-		path := filepath.Join(dir, header.Name)
-		if header.Typeflag == tar.TypeDir {
-			require.NoError(t, os.MkdirAll(path, 0o755))
-			continue
-		}
-		data, err := io.ReadAll(reader)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, data, 0o600))
-	}
 }

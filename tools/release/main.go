@@ -34,8 +34,19 @@ const (
 func main() {
 	root := flag.String("root", "../..", "directory of the plugin's source")
 	targets := flag.String("targets", "", "what to build for, as linux_amd64,linux_arm64; all of .goreleaser.yaml unless given")
+	repository := flag.String("push", "", "push the container images in dist to this repository instead, and print what is to be signed")
 	flag.Parse()
-	if err := run(*root, strings.FieldsFunc(*targets, func(r rune) bool { return r == ',' || r == ' ' })); err != nil {
+	err := func() error {
+		if *repository == "" {
+			return run(*root, strings.FieldsFunc(*targets, func(r rune) bool { return r == ',' || r == ' ' }))
+		}
+		signed, err := push(filepath.Join(*root, "dist"), *repository, os.Getenv("VERSION"))
+		if err == nil {
+			fmt.Println(signed)
+		}
+		return err
+	}()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}

@@ -23,7 +23,7 @@ func TestRegisterNamesTheRightSums(t *testing.T) {
 	assert.NotContains(t, windows, "install")
 	container := section(t, string(text), "### linux amd64, as a container")
 	assert.Contains(t, container, "-sha256=c1 ", "Vault compares the image's ID")
-	assert.Contains(t, container, "krakensecrets/vault-plugin-secrets-kraken:1.2.3", "Vault looks for the tag without the v")
+	assert.Contains(t, container, "ghcr.io/krakensecrets/vault-plugin-secrets-kraken:1.2.3", "Vault looks for the tag without the v")
 	openBao := section(t, string(text), "## On OpenBao")
 	assert.Equal(t, 2, strings.Count(openBao, `sha256sum   = "b1"`), "OpenBao compares the binary's sum, in an image too")
 	assert.Contains(t, string(text), "| linux amd64 | `b1` | `c1` | `d1` |")
