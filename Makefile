@@ -22,7 +22,7 @@ SHELL := bash
 
 .PHONY: help
 help: ## Show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: $(OUT)/demo ## The main job end to end, on a Vault dev server and a simulated Kraken
@@ -48,7 +48,8 @@ build: ## The plugin as bin/vault-plugin-secrets-kraken: static, stripped, repro
 	@mkdir -p "$(OUT)"
 	CGO_ENABLED=0 go build $(BUILDFLAGS) -ldflags "$(LDFLAGS)" -o "$(OUT)/$(PLUGIN)" ./cmd/$(PLUGIN)
 
-# TARGETS: some of the targets in .goreleaser.yaml, as TARGETS=linux_amd64,linux_arm64.
+# TARGETS: some of the targets in .goreleaser.yaml, as TARGETS=linux_amd64,linux_arm64. TAG: what git calls the version; if
+# it is given, it must be that of version.go.
 TARGETS ?=
 .PHONY: release
 release: ## All files of a release in dist/, with sums and the commands that register them: dist/REGISTER.md

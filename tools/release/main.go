@@ -66,6 +66,9 @@ func run(root string, targets []string) error {
 		return err
 	}
 	about := release{version: os.Getenv("VERSION")}
+	if tag := os.Getenv("TAG"); tag != "" && tag != about.version {
+		return fmt.Errorf("the tag is %s, but version.go says %s", tag, about.version)
+	}
 	if about.notes, about.date, err = cutNotes(string(changelog), about.version); err != nil {
 		return err
 	}

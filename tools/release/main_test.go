@@ -41,3 +41,9 @@ func TestSumsAreOfAllFiles(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, sumOf([]byte("alpha"))+"  a\n"+sumOf([]byte("beta"))+"  b\n", string(sums))
 }
+
+func TestATagOfAnotherVersionIsRefused(t *testing.T) {
+	t.Setenv("VERSION", "v0.1.0")
+	t.Setenv("TAG", "v0.2.0")
+	assert.ErrorContains(t, run("../..", nil), "the tag is v0.2.0, but version.go says v0.1.0")
+}
