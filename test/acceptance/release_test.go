@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,8 +56,10 @@ func TestRelease(t *testing.T) {
 	before := "v0.0.1"
 	require.NoError(t, buildPlugin(filepath.Join(plugins, pluginName+"_"+before), before))
 	c := startCluster(t, setup{storage: onDisk, plugins: plugins})
+	var followed []string
 	follow := func(heading string) {
 		t.Helper()
+		followed = append(followed, heading)
 		commands := shellCommands(string(register), heading)
 		require.NotEmpty(t, commands, heading)
 		c.servers[0].bash(t, dist, commands, "PLUGIN_DIRECTORY="+plugins)
@@ -88,6 +91,11 @@ func TestRelease(t *testing.T) {
 	require.NoError(t, c.evidence.addSecret(token.Data["token"].(string)))
 	assert.Equal(t, version, c.runningVersion(t))
 	c.assertIntact(t, 0)
+	for _, b := range blocksOf(string(register)) {
+		if b.commands() != "" && b.notRun == "" && b.section != "Register" { // which has other platforms', too
+			assert.True(t, slices.ContainsFunc(followed, b.isUnder), "REGISTER.md:%d isn't run", b.line)
+		}
+	}
 }
 
 // copySource copies what a tarball of the source has in it, changes that aren't committed included.
