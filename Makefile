@@ -58,7 +58,7 @@ release: ## All files of a release in dist/, with sums and the commands that reg
 
 .PHONY: release-check
 release-check: ## Make the release of all platforms twice, compare, register it with a real Vault, and read a token
-	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault RELEASE_TARGETS=all go test -count=1 -timeout 60m -v -run '^TestRelease$$' ./test/acceptance
+	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault RELEASE_TARGETS=all go test -count=1 -timeout 2h -v -run '^TestRelease$$' ./test/acceptance
 
 IMAGE ?= ghcr.io/krakensecrets/$(PLUGIN)
 .PHONY: release-push
