@@ -116,8 +116,6 @@ func TestRefusedProofsAreRememberedToo(t *testing.T) {
 
 // Trap: a good answer disproves what was said of its own method and of the credentials, nothing else.
 func TestSuccessClearsOnlyWhatItDisproves(t *testing.T) {
-	otherSecret := tokenUse
-	otherSecret.Credentials = Fingerprint{2}
 	about := map[string]refused{
 		"the key":                   {},
 		"the credentials":           {Fingerprint{1}, ""},

@@ -181,7 +181,11 @@ func TestBehaveReleasesWhatHangsOrIsDelayed(t *testing.T) {
 		} {
 			x.Misbehave(fault)
 			answered := make(chan reply)
-			go func() { answered <- newRequest(tokenPath, uint64(i)+1).do(t, x.Transport()) }()
+			go func() {
+				got, err := newRequest(tokenPath, uint64(i)+1).try(t.Context(), x.Transport())
+				assert.NoError(t, err)
+				answered <- got
+			}()
 			synctest.Wait()
 			x.Behave()
 			got := <-answered

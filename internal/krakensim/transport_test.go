@@ -100,7 +100,11 @@ func TestADialMayTakeItsTime(t *testing.T) {
 		assert.Empty(t, x.Calls())
 
 		answered := make(chan reply)
-		go func() { answered <- newRequest(tokenPath, 1).do(t, x.Transport()) }()
+		go func() {
+			got, err := newRequest(tokenPath, 1).try(t.Context(), x.Transport())
+			assert.NoError(t, err)
+			answered <- got
+		}()
 		synctest.Wait()
 		x.Behave()
 		assert.Empty(t, (<-answered).Error, "the connection comes about after all")
