@@ -140,8 +140,8 @@ func lengthHint(bytes int) string {
 
 // notWritten makes of a proof's answer that of the write. Where the pair wasn't refused but couldn't be proved, it tells how to store it all the same.
 func notWritten(err error) error {
-	coded, ok := err.(logical.HTTPCodedError)
-	if !ok {
+	var coded logical.HTTPCodedError
+	if !errors.As(err, &coded) {
 		return err
 	}
 	message := "The config was not written. " + coded.Error()

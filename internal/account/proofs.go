@@ -41,7 +41,7 @@ func (w *write) prove(ctx context.Context) error {
 	if !isStored {
 		w.as.proofs.end(name, refusedByKraken(err))
 	}
-	if w.fresh.current.Err() == errReplaced {
+	if errors.Is(w.fresh.current.Err(), errReplaced) {
 		w.giveUp()
 		return errOvertaken // by a write that has disabled the account
 	}

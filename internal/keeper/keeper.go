@@ -7,6 +7,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -124,9 +125,9 @@ type troubles struct {
 // of KindTimeout if the turn didn't come in time because Kraken doesn't answer; or the cause of ctx's end.
 func (k *Keeper) Do(ctx context.Context, use Use, call Call) (err error) {
 	if use.Proof {
-		switch err := k.proving.take(ctx, k.closed); err {
-		case nil:
-		case ErrClosed:
+		switch err := k.proving.take(ctx, k.closed); {
+		case err == nil:
+		case errors.Is(err, ErrClosed):
 			return err
 		default:
 			return ended(ctx)

@@ -180,7 +180,7 @@ func (a *attempt) unsent() bool {
 
 // cause is the error of a failed attempt, given the one below.
 func (a *attempt) cause(request *http.Request, err error) error {
-	if context.Cause(a.ctx) == errSilent {
+	if errors.Is(context.Cause(a.ctx), errSilent) {
 		err = errSilent
 	}
 	if !a.connected.Load() {
