@@ -1,6 +1,7 @@
 package krakensecrets
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/hashicorp/vault/sdk/framework"
@@ -29,9 +30,7 @@ func accountPaths(base string, path framework.Path) []*framework.Path {
 			Required:    true,
 		},
 	}
-	for name, schema := range path.Fields {
-		named.Fields[name] = schema
-	}
+	maps.Copy(named.Fields, path.Fields)
 	attributes := *path.DisplayAttrs
 	attributes.OperationSuffix = "named-" + attributes.OperationSuffix
 	named.DisplayAttrs = &attributes

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -82,9 +83,7 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) {
 	if a.ending != answered {
 		a.ending.abort(r)
 	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	body, length := a.content()
 	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
 	if a.goAway {

@@ -34,7 +34,7 @@ func (c *cluster) killPlugin(t *testing.T) {
 	}
 	// A read that is under way ends with the plugin: Vault answers 500, "rpc error: code = Unavailable desc = … EOF".
 	c.underLoad(t, "the plugin is killed -9, 20 times", []string{"500"}, func(load *load) {
-		for killed := 0; killed < pluginKills; killed++ {
+		for range pluginKills {
 			require.NoError(t, syscall.Kill(c.servers[0].plugin(t).pid(), syscall.SIGKILL))
 			load.wait(answered, time.Now())
 		}
