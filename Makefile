@@ -12,7 +12,17 @@ LDFLAGS    := -s -w -buildid=
 # A module of its own, so that what measures isn't among what the plugin depends on.
 LOAD    := test/bench/load
 
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# What make lint runs, each in the version that tools/ pins. The programs' own modules are no business of the plugin's.
+GOLANGCI   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
+SHFMT      := go tool -modfile=tools/lint/go.mod shfmt
+ACTIONLINT := go tool -modfile=tools/actionlint/go.mod actionlint
+REMARK     := tools/links/node_modules/.bin/remark
+# The modules with Go of ours, and all but Vault's, which are as Vault's own go.mod has them.
+GOMODULES := . $(LOAD) $(wildcard tools/release)
+MODULES   := $(filter-out tools/vault%,$(patsubst %/,%,$(dir $(wildcard go.mod */*/go.mod */*/*/go.mod))))
+# Where shfmt finds shell scripts, by their first lines.
+SCRIPTS   := .ci examples scripts
+
 # The race detector needs cgo, that is a C compiler; Go says 1 here where it found one.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
@@ -136,20 +146,49 @@ openapi: ## Write docs/openapi.json, and the tables of docs/api.md, from the eng
 	go test -count=1 -run '^(TestOpenAPIDocument|TestAPIDocument)$$' . -update
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, and the syntax of the shell scripts
-	@unformatted=$$(gofmt -l .); if [[ -n $$unformatted ]]; then echo "not gofmt'ed (make fmt):"; echo "$$unformatted"; exit 1; fi
-	go vet ./...
-	go run $(STATICCHECK) ./...
-	cd $(LOAD) && go vet ./... && go run $(STATICCHECK) ./...
-	@for script in scripts/* .ci/run; do bash -n "$$script"; done
+lint: lint-go lint-modules lint-shell lint-workflows lint-links ## Go code, modules, shell scripts, workflows, and the documents' links
+
+.PHONY: lint-go
+lint-go: # .golangci.yml says what is looked for, and why
+	@for module in $(GOMODULES); do (set -x; cd "$$module" && $(GOLANGCI) run -c "$(CURDIR)/.golangci.yml"); done
+
+.PHONY: lint-modules
+lint-modules: # each go.mod and go.sum lists what is needed, and nothing else
+	@for module in $(MODULES); do (set -x; go -C "$$module" mod tidy -diff); done
+
+# shellcheck is Debian's, and the one tool that isn't built here.
+.PHONY: lint-shell
+lint-shell:
+	$(SHFMT) -d $(SCRIPTS)
+	@if type -P shellcheck >/dev/null; then set -x; shellcheck -x $$($(SHFMT) -f $(SCRIPTS)); \
+		else echo "No shellcheck, so no check of the shell scripts but their format."; fi
+
+.PHONY: lint-workflows
+lint-workflows:
+	$(ACTIONLINT)
+
+.PHONY: lint-links
+lint-links: $(if $(shell type -P npm),$(REMARK))
+	@if type -P npm >/dev/null; then set -x; $(REMARK) --rc-path tools/links/remarkrc.mjs --frail --quiet --no-stdout --ignore-pattern dist .; \
+		else echo "No npm, so no check of the links."; fi
+
+$(REMARK): tools/links/package-lock.json
+	npm --prefix tools/links ci --ignore-scripts --no-audit --no-fund --no-update-notifier
+	@touch $@
+
+# Its database is at https://vuln.go.dev, so it isn't part of make lint, which needs no more than the module proxy and npm.
+.PHONY: vulncheck
+vulncheck: ## Known vulnerabilities in what the plugin calls (needs https://vuln.go.dev)
+	go tool -modfile=tools/lint/go.mod govulncheck ./cmd/vault-plugin-secrets-kraken
 
 .PHONY: terraform
 terraform: ## Check the form of examples/terraform, with OpenTofu built from source
 	TF_CLI_CONFIG_FILE=/dev/null go -C tools/opentofu tool tofu fmt -check -diff "$(CURDIR)/examples/terraform"
 
 .PHONY: fmt
-fmt: ## Format the Go code
+fmt: ## Format the Go code and the shell scripts
 	gofmt -w .
+	$(SHFMT) -w $(SCRIPTS)
 
 .PHONY: clean
 clean: ## Remove what make build made
