@@ -79,6 +79,12 @@ release-push: ## Push dist/'s container images to IMAGE, for all platforms under
 version: ## The version that this source is
 	@echo $(VERSION)
 
+.PHONY: release-install
+release-install: ## Download this version's published release into dist/, verify, register and try it: all by the README's commands
+	@mkdir dist # or else there is one already, which wasn't downloaded
+	@vault=$$(scripts/vault); set -x; VAULT_BIN=$$vault PUBLISHED="$(CURDIR)/dist" VERSION=$(VERSION) \
+		go test -count=1 -v -run '^TestPublishedRelease$$' ./test/acceptance
+
 .PHONY: test
 test: unit acceptance alerts ## All tests: unit, then acceptance, then alerts
 
