@@ -17,9 +17,9 @@ GOLANGCI   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 SHFMT      := go tool -modfile=tools/lint/go.mod shfmt
 ACTIONLINT := go tool -modfile=tools/actionlint/go.mod actionlint
 REMARK     := tools/links/node_modules/.bin/remark
-# The modules with Go of ours, and all but Vault's, which are as Vault's own go.mod has them.
-GOMODULES := . $(LOAD) $(wildcard tools/release)
+# All modules, but Vault's, which are as Vault's own go.mod has them; and those that have Go of ours.
 MODULES   := $(filter-out tools/vault%,$(patsubst %/,%,$(dir $(wildcard go.mod */*/go.mod */*/*/go.mod))))
+GOMODULES := $(foreach module,$(MODULES),$(if $(wildcard $(module)/*.go),$(module)))
 # Where shfmt finds shell scripts, by their first lines.
 SCRIPTS   := .ci examples scripts
 
