@@ -2,6 +2,8 @@ module github.com/krakensecrets/vault-plugin-secrets-kraken/tools/kubernetes
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/stretchr/testify v1.12.1
 	k8s.io/api v0.37.2

@@ -2,6 +2,8 @@ module github.com/krakensecrets/vault-plugin-secrets-kraken/tools/opentofu
 
 go 1.26.6
 
+toolchain go1.26.8
+
 tool github.com/opentofu/opentofu/cmd/tofu
 
 require (

@@ -2,6 +2,8 @@ module github.com/krakensecrets/vault-plugin-secrets-kraken/tools/promtool
 
 go 1.26.7
 
+toolchain go1.26.8
+
 tool github.com/prometheus/prometheus/cmd/promtool
 
 require (
