@@ -2,6 +2,8 @@ module github.com/krakensecrets/vault-plugin-secrets-kraken/tools/picture
 
 go 1.26.0
 
+toolchain go1.26.8
+
 tool github.com/charmbracelet/freeze
 
 require (
