@@ -2,6 +2,8 @@ module github.com/krakensecrets/vault-plugin-secrets-kraken/tools/release
 
 go 1.26.1
 
+toolchain go1.26.8
+
 tool (
 	github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 	github.com/goreleaser/goreleaser/v2
