@@ -110,8 +110,7 @@ func copySource(t *testing.T) string {
 		if err != nil {
 			return err
 		}
-		switch relative {
-		case ".git", "bin", "dist":
+		if relative == ".git" || relative == "bin" || relative == "dist" || found.Name() == "node_modules" {
 			if found.IsDir() {
 				return fs.SkipDir
 			}
