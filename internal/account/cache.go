@@ -24,7 +24,7 @@ const (
 
 // cache hands out a token again until it is ttl old.
 //
-//   - Any number of readers share one flight to Kraken, which belongs to none of them: who goes away takes nobody with it.
+//   - Any number of readers share one flight to Kraken, which belongs to none of them: if one disconnects, the others still get their token.
 //   - A read that finds the token past three quarters of its ttl is answered at once, and has it renewed in the background. There
 //     are no timers: an account that isn't read calls nobody.
 //   - If a new token can't be had for a reason that passes, the old one is handed out, with a warning, while it has 60 s or more to live. Renewals

@@ -53,7 +53,7 @@ func (e *PlaceError) Error() string {
 	return fmt.Sprintf("%s %.*s is none that the mount's option %s allows", FieldAPIURL, mostShown, e.APIURL, OptionAllowedURLs)
 }
 
-// A KeyInUseError says that an API key stands in another account of the mount: its nonce has one keeper. Its message doesn't name that account,
+// A KeyInUseError says that an API key belongs to another account of the mount. One keeper must issue all its nonces. Its message doesn't name that account,
 // for it may be another tenant's.
 type KeyInUseError struct {
 	Account string // the other one

@@ -7,9 +7,9 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/keeper"
 )
 
-// This file says which account owns an API key: its nonce has one keeper, and its limits one counter. The key's record names the owner.
+// This file says which account owns an API key, because one keeper must issue its nonces and count its calls. The key's record names the owner.
 
-// checkOwner refuses an API key that another account of the mount holds, for its nonce has one keeper and its limits one counter. A claim that was never
+// checkOwner refuses an API key that another account of the mount holds. A claim that was never
 // proved yields to a write that proves the pair: else anybody who knows a public key could keep it out.
 func (w *write) checkOwner(ctx context.Context) (err error) {
 	var owned, other bool

@@ -94,7 +94,7 @@ func (s *stage) operator() []scene {
 		{text: "The operator enables the engine,", commands: []string{
 			"vault secrets enable -path=kraken" + s.mountOptions() + " " + pluginName,
 		}},
-		{text: "stores the key pair, which is proved by getting a token from Kraken,", commands: []string{
+		{text: "stores the key pair, which Vault checks by getting a token from Kraken,", commands: []string{
 			"vault write kraken/config api_key=" + s.pair.apiKey + " api_secret=@api-secret" + s.configOptions(),
 		}},
 		{text: "lets the application read tokens, and nothing else,", commands: []string{
