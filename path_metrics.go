@@ -29,7 +29,7 @@ Answers what "status" tells, in Prometheus' text format, for all accounts of the
 plugin's start. The label "account" is an account's name; the default account's is empty. Nothing of it is stored: the
 counts begin anew with the plugin's process.
 
-    curl -H "X-Vault-Token: $VAULT_TOKEN" $VAULT_ADDR/v1/{mount}/metrics
+    echo "X-Vault-Token: $VAULT_TOKEN" | curl --header @- $VAULT_ADDR/v1/{mount}/metrics
     vault read -format=raw {mount}/metrics
 `
 )
