@@ -49,6 +49,7 @@ func TestRelease(t *testing.T) {
 	unpacked := t.TempDir()
 	runIn(t, unpacked, "tar", "-xzf", filepath.Join(dist, name+".tar.gz"))
 	assert.Equal(t, first[name], strings.Fields(runIn(t, unpacked, "sha256sum", name))[0], "the archive has another binary")
+	assert.FileExists(t, filepath.Join(unpacked, "examples/python/subscribe.py"), "which the README uses")
 
 	register, err := os.ReadFile(filepath.Join(dist, "REGISTER.md"))
 	require.NoError(t, err)
