@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +67,16 @@ func TestTempDir(t *testing.T) {
 	require.NoError(t, os.WriteFile(dir+"/file", nil, 0o600))
 	require.NoError(t, remove())
 	assert.NoDirExists(t, dir)
+}
+
+// What runs elsewhere is told of the directory, too.
+func TestTempDirIsAbsolute(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("TMPDIR", ".")
+	dir, remove, err := TempDir("some.")
+	require.NoError(t, err)
+	assert.True(t, filepath.IsAbs(dir), dir)
+	require.NoError(t, remove())
 }
 
 func TestRun(t *testing.T) {

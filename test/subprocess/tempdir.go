@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 )
 
 // TempDir makes a temporary directory, which only this user can look into. It is removed with this process at the latest,
 // however that ends; remove does so earlier, when all programs that write there have ended. pattern is that of [os.MkdirTemp].
 func TempDir(pattern string) (dir string, remove func() error, err error) {
-	dir, err = os.MkdirTemp("", pattern)
+	parent, err := filepath.Abs(os.TempDir()) // programs that run elsewhere are told of it
+	if err != nil {
+		return "", nil, err
+	}
+	dir, err = os.MkdirTemp(parent, pattern)
 	if err != nil {
 		return "", nil, err
 	}

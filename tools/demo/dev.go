@@ -24,12 +24,12 @@ func dev(ctx context.Context) error {
 func (s *stage) invite() {
 	s.step("Everything is up. In another terminal, be the operator:")
 	fmt.Fprintf(s, `  cd %[1]s
-  export PATH=%[1]s/bin:$PATH VAULT_ADDR=%[2]s VAULT_TOKEN=%[3]s
+  export PATH=%[4]s:$PATH VAULT_ADDR=%[2]s VAULT_TOKEN=%[3]s
   vault read kraken/config
   vault read kraken/ws-token
   vault write kraken/config cache_ttl=5m
   vault path-help kraken
-`, s.dir, s.vault.Address, s.vault.Token)
+`, quoted(s.dir), s.vault.Address, s.vault.Token, quoted(s.file("bin")))
 	s.step("Or the application:")
 	fmt.Fprintf(s, "  %s\n  %s\n", logIn, s.subscribe())
 	if s.kraken != nil {
@@ -39,7 +39,7 @@ func (s *stage) invite() {
 `, s.kraken.ControlURL)
 	}
 	s.step("See what Vault and the plugin log, at trace level:")
-	fmt.Fprintf(s, "  tail -f %s/vault.log\n", s.dir)
+	fmt.Fprintf(s, "  tail -f %s\n", quoted(s.file("vault.log")))
 	s.step("Ctrl-C stops and removes everything.")
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,17 +23,27 @@ type shell struct {
 }
 
 // newShell is a shell with the user's environment and, over it, variables. The user's own VAULT_ADDR points to another
-// server: what is for Vault isn't kept.
+// server: what is for Vault isn't kept, nor what OpenBao, which VAULT_BIN may be, prefers to that (BAO_ADDR).
 func newShell(dir string, variables map[string]string) shell {
 	merged := map[string]string{}
 	for _, variable := range os.Environ() {
-		if name, value, _ := strings.Cut(variable, "="); !strings.HasPrefix(name, "VAULT_") {
+		if name, value, _ := strings.Cut(variable, "="); !strings.HasPrefix(name, "VAULT_") && !strings.HasPrefix(name, "BAO_") {
 			merged[name] = value
 		}
 	}
 	maps.Copy(merged, variables)
 	return shell{dir: dir, variables: merged}
 }
+
+// quoted is a text as one word of a shell's command.
+func quoted(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+var plainWord = regexp.MustCompile(`^[\w./:@%+=,-]+$`)
 
 func (s *shell) set(name, value string) { s.variables[name] = value }
 

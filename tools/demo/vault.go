@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/test/subprocess"
 )
@@ -38,13 +39,28 @@ func findVault(ctx context.Context, module ...string) (string, error) {
 		return filepath.Abs(found)
 	}
 	if found, err := exec.LookPath("vault"); err == nil {
-		printed, _ := exec.CommandContext(ctx, found, "version").Output()
-		if isNewEnough(string(printed)) {
+		if isNewEnough(printedVersion(ctx, found)) {
 			return filepath.Abs(found)
 		}
 		fmt.Fprintf(os.Stderr, "%s isn't Vault 1.14 or newer, so a pinned version is used instead.\n", found)
 	}
 	return buildVault(ctx, "tools/vault")
+}
+
+// versionTimeout is how long a program may take to say its version. What is called vault may be anything.
+const versionTimeout = 10 * time.Second
+
+// printedVersion is what a program prints as its version; "" if that takes too long.
+func printedVersion(ctx context.Context, binary string) string {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	command := exec.Command(binary, "version")
+	var printed strings.Builder
+	command.Stdout = &printed
+	if err := subprocess.Run(ctx, command); err != nil {
+		return ""
+	}
+	return printed.String()
 }
 
 var vaultVersion = regexp.MustCompile(`^Vault v(\d+)\.(\d+)`)
@@ -77,7 +93,10 @@ func buildVault(ctx context.Context, module string) (binary string, err error) {
 		return "", fmt.Errorf("%s/go.mod doesn't require %s", module, vaultPackage)
 	}
 	version, pins := string(required[1]), sha256.Sum256(append(mod, sums...))
-	cache := filepath.Join(cmp.Or(os.Getenv("XDG_CACHE_HOME"), filepath.Join(os.Getenv("HOME"), ".cache")), pluginName)
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
 	binary = filepath.Join(cache, fmt.Sprintf("vault-%s-%x", version, pins[:5]))
 	isThere := func() bool { _, err := os.Stat(binary); return err == nil }
 	if isThere() {
@@ -111,6 +130,15 @@ To skip it, install vault 1.14 or later: https://developer.hashicorp.com/vault/i
 		return "", err
 	}
 	return binary, nil
+}
+
+// cacheDir is where what is built is kept, for this user.
+func cacheDir() (string, error) {
+	caches := cmp.Or(os.Getenv("XDG_CACHE_HOME"), filepath.Join(os.Getenv("HOME"), ".cache"))
+	if !filepath.IsAbs(caches) {
+		return "", errors.New("set HOME, or XDG_CACHE_HOME, to an absolute path: Vault is built into a cache there")
+	}
+	return filepath.Join(caches, pluginName), nil
 }
 
 // lock makes all but one run wait. The lock ends with the process at the latest.
@@ -187,6 +215,7 @@ func runGo(ctx context.Context, dir string, environ []string, stdout io.Writer, 
 				unknown.WriteString(lines.Text() + "\n")
 			}
 		}
+		_, _ = io.Copy(io.Discard, reader) // what is behind a line that is too long, or go would wait for ever
 		complaints <- unknown.String()
 	}()
 	err = subprocess.Run(ctx, command)

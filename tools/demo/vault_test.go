@@ -51,6 +51,51 @@ func TestFindVault(t *testing.T) {
 	assert.ErrorContains(t, err, "VAULT_BIN")
 }
 
+// A vault on the PATH that hangs, with a program of its own, doesn't stand in the way of Ctrl-C.
+func TestFindVaultIsInterrupted(t *testing.T) {
+	t.Setenv("VAULT_BIN", "")
+	dir := t.TempDir()
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Chdir("../..")
+	writeProgram(t, filepath.Join(dir, "vault"), "sleep 100; exit")
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := findVault(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Less(t, time.Since(began), 5*time.Second)
+}
+
+// Nothing is built into the working directory, or into the module's.
+func TestBuildVaultWithoutACache(t *testing.T) {
+	f := newFakeGo(t, "")
+	for _, caches := range []string{"", "relative"} {
+		t.Setenv("XDG_CACHE_HOME", caches)
+		t.Setenv("HOME", "")
+		t.Chdir(t.TempDir())
+		_, err := buildVault(context.Background(), f.module)
+		assert.ErrorContains(t, err, "set HOME", caches)
+		left, err := os.ReadDir(".")
+		assert.NoError(t, err)
+		assert.Empty(t, left)
+	}
+}
+
+// A compiler with much to say on one line isn't left waiting.
+func TestBuildVaultWithALongLine(t *testing.T) {
+	f := newFakeGo(t, `
+list) echo true ;;
+build)
+  while [ "$1" != -o ]; do shift; done
+  printf whole >"$2"
+  head -c 300000 /dev/zero | tr '\0' x >&2 ;;`)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	_, err := buildVault(ctx, f.module)
+	assert.NoError(t, err)
+}
+
 // Several runs at once, the first of which is interrupted: one binary is built, everybody gets it whole, and nothing else is left.
 func TestBuildVault(t *testing.T) {
 	f := newFakeGo(t, `
