@@ -206,9 +206,10 @@ func (b *backend) writeConfig(ctx context.Context, req *logical.Request, data *f
 	return response, nil
 }
 
-// keptPlace tells whether another pair was written, and readers are still sent where somebody has chosen to before.
+// keptPlace tells whether another pair was written, and readers are still sent where somebody has chosen to before. That may have been done with a made-up
+// private key and the API key that a read shows, so that it is the private key that counts.
 func keptPlace(written account.Written) bool {
-	return slices.Contains(written.Changed, account.FieldAPIKey) && !slices.Contains(written.Changed, account.FieldWebSocketURL) &&
+	return slices.Contains(written.Changed, account.FieldAPISecret) && !slices.Contains(written.Changed, account.FieldWebSocketURL) &&
 		written.Config.WebSocketURL != account.DefaultWebSocketURL
 }
 

@@ -55,11 +55,16 @@ func TestAWriteOfAnotherPairTellsOfAPlaceThatItKeeps(t *testing.T) {
 		"another pair, its place named": {map[string]any{account.FieldWebSocketURL: theirs}, with(second, account.FieldWebSocketURL, theirs), false},
 		"another pair, another place":   {map[string]any{account.FieldWebSocketURL: theirs}, with(second, account.FieldWebSocketURL, "wss://ours.example"), false},
 		"another pair, Kraken's place":  {nil, second, false},
-		"the same pair":                 {map[string]any{account.FieldWebSocketURL: theirs}, map[string]any{account.FieldCacheTTL: 60}, false},
+		// As whoever may read and write the config, but knows no pair, can leave it.
+		"the private key of a made-up pair": {map[string]any{account.FieldAPISecret: otherSecret, account.FieldWebSocketURL: theirs}, map[string]any{account.FieldAPIKey: exampleKey.APIKey, account.FieldAPISecret: exampleKey.APISecret}, true},
+		"the same pair again":               {map[string]any{account.FieldWebSocketURL: theirs}, map[string]any{account.FieldAPIKey: exampleKey.APIKey, account.FieldAPISecret: exampleKey.APISecret}, false},
+		"no pair":                           {map[string]any{account.FieldWebSocketURL: theirs}, map[string]any{account.FieldCacheTTL: 60}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t, exampleKey, secondKey)
-			e.configure("", e.pair(test.stored))
+			stored := e.pair(test.stored)
+			stored[account.FieldVerify] = false
+			e.configure("", stored)
 			response, err := e.write("config", test.given)
 			require.NoError(t, err)
 			if !test.told {
