@@ -50,15 +50,22 @@ func makeCA(file, keyFile string) (*krakensim.CA, error) {
 	if err := create(keyFile, ca.KeyPEM(), 0o600); err != nil {
 		return nil, err
 	}
-	return ca, create(file, ca.CertificatePEM(), 0o644) // public, to be trusted
+	if err := create(file, ca.CertificatePEM(), 0o644); err != nil { // public, to be trusted
+		_ = os.Remove(keyFile) // half a CA would stand in the way
+		return nil, err
+	}
+	return ca, nil
 }
 
-// create writes a file that isn't there yet: another simulator may have made it meanwhile.
+// create writes a file that isn't there yet, whole or not at all: another simulator may have made it meanwhile.
 func create(file, text string, mode os.FileMode) error {
 	created, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
 	_, err = created.WriteString(text)
-	return errors.Join(err, created.Close())
+	if err = errors.Join(err, created.Close()); err != nil {
+		_ = os.Remove(file)
+	}
+	return err
 }

@@ -51,6 +51,22 @@ func TestItsCALastsForYears(t *testing.T) {
 	assert.Greater(t, time.Until(certificate.NotAfter), 9*365*24*time.Hour)
 }
 
+// Half a CA would have to be removed by hand. Here the certificate can't be made: a link is followed nowhere.
+func TestNoHalfOfACAIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	file, elsewhere := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "elsewhere")
+	require.NoError(t, os.Symlink(elsewhere, file))
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, 1, run(t.Context(), []string{"-tls-ca", file}, &stdout, &stderr))
+	assert.Contains(t, stderr.String(), "file exists")
+	assert.NoFileExists(t, file+".key")
+	assert.NoFileExists(t, elsewhere)
+
+	require.NoError(t, os.Remove(file))
+	_, stop := start(t, "-tls-ca", file)
+	stop()
+}
+
 func TestACAThatCannotServeIsRefused(t *testing.T) {
 	ca, err := krakensim.NewCA()
 	require.NoError(t, err)
