@@ -14,8 +14,9 @@ vault() {
 log_in() {
   vault_token=${VAULT_TOKEN:-}
   if [[ -f role-id ]]; then
-    vault_token=$(vault POST auth/approle/login --data @<(jq -n --rawfile role_id role-id --rawfile secret_id secret-id \
-      '{$role_id, $secret_id} | map_values(rtrimstr("\n"))') | jq -r .auth.client_token)
+    answer=$(vault POST auth/approle/login --data @<(jq -n --rawfile role_id role-id --rawfile secret_id secret-id \
+      '{$role_id, $secret_id} | map_values(rtrimstr("\n"))')) || { echo "$answer" >&2 && return 1; }
+    vault_token=$(printf '%s' "$answer" | jq -r .auth.client_token)
   fi
 }
 
