@@ -72,7 +72,7 @@ func onStage(ctx context.Context, console console, play func(*stage) error) (err
 			fmt.Fprintln(os.Stderr, "\nEverything is stopped and removed.")
 		}
 	}()
-	for _, prepare := range []func(context.Context) error{s.build, s.startKraken, s.startVault} {
+	for _, prepare := range []func(context.Context) error{s.checkDir, s.build, s.startKraken, s.startVault} {
 		if err := prepare(ctx); err != nil {
 			return err
 		}
@@ -89,6 +89,17 @@ func (s *stage) clear() error {
 		_ = s.kraken.Terminate(stopTimeout)
 	}
 	return s.remove()
+}
+
+// maxSocketPath is how long the path of a Unix socket may be: 107 bytes on Linux, 103 on macOS.
+const maxSocketPath = 103
+
+// checkDir refuses a directory whose name is too long for the plugin's socket, of which Vault's message says nothing.
+func (s *stage) checkDir(context.Context) error {
+	if spare := maxSocketPath - len(s.file("tmp/plugin4294967295")); spare < 0 {
+		return fmt.Errorf("the name of the temporary directory is %d bytes too long for the plugin's socket in it: set TMPDIR=/tmp, for example", -spare)
+	}
+	return nil
 }
 
 // build puts the programs into the directory, and finds Vault.
