@@ -1,7 +1,7 @@
 # Needs Go, make and bash. `make help` says what there is.
 
 PLUGIN  := vault-plugin-secrets-kraken
-VERSION := $(shell sed -nE 's/^var Version = "(v.*)"$$/\1/p' version.go)
+override VERSION := $(shell sed -nE 's/^var Version = "(v.*)"$$/\1/p' version.go)
 OUT     ?= bin
 
 # How the plugin is built, by make build and by make release: static, and without what tells of the machine, the directory

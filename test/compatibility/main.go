@@ -93,7 +93,11 @@ func servers(ctx context.Context) ([]server, error) {
 		}
 		binaries = append(binaries, strings.TrimSpace(string(printed)))
 	}
-	if binary := os.Getenv("VAULT_BIN"); binary != "" {
+	if name := os.Getenv("VAULT_BIN"); name != "" {
+		binary, err := locate(name)
+		if err != nil {
+			return nil, fmt.Errorf("VAULT_BIN: %w", err)
+		}
 		binaries = append(binaries, binary)
 	}
 	var servers []server
@@ -105,6 +109,15 @@ func servers(ctx context.Context) ([]server, error) {
 		servers = append(servers, server{binary, versionOf(string(printed))})
 	}
 	return servers, nil
+}
+
+// locate is the whole path of a program, which the tests, in directories of their own, find as well.
+func locate(name string) (string, error) {
+	found, err := exec.LookPath(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(found)
 }
 
 // versionOf is the program and its version of what `vault version` or `bao version` prints: "Vault v1.21.0 (…), built …".

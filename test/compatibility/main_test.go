@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,6 +30,23 @@ func TestTestsAreCountedByTheirParts(t *testing.T) {
 	assert.Equal(t, counts{passed: 2, failed: 1, skipped: 1, failures: []string{"TestScripts/access"}}, c)
 	assert.Contains(t, printed.String(), "this isn't how Vault forbids", "what failed says why")
 	assert.NotContains(t, printed.String(), "all is well")
+}
+
+// The tests run in directories of their own, where a name from here would mean nothing.
+func TestVaultBinIsFoundFromElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	bao := filepath.Join(dir, "bao")
+	require.NoError(t, os.WriteFile(bao, []byte("#!/bin/sh\n"), 0o700))
+	t.Setenv("PATH", dir)
+	t.Chdir(dir)
+	for _, name := range []string{"bao", "./bao", bao} {
+		found, err := locate(name)
+		if assert.NoError(t, err, name) {
+			assert.Equal(t, bao, found, name)
+		}
+	}
+	_, err := locate("./none")
+	assert.Error(t, err)
 }
 
 func TestWhatTheCompilerSaysIsShown(t *testing.T) {
