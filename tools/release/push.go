@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// push puts the images in dist into a repository of a registry, under one name for all platforms. It returns that name
+// push puts a version's images in dist into a repository of a registry, under one name for all platforms. It returns that name
 // with its digest, which is what is to be signed. Who may push is for docker login to say, or what else writes Docker's
 // config.json.
 //
@@ -29,12 +29,12 @@ func push(dist, repository, version string) (signed string, err error) {
 	if err != nil {
 		return "", err
 	}
-	archives, err := filepath.Glob(filepath.Join(dist, "*.oci.tar")) // sorted
+	archives, err := filepath.Glob(filepath.Join(dist, pluginName+"_"+version+"_*.oci.tar")) // sorted
 	if err != nil {
 		return "", err
 	}
 	if len(archives) == 0 {
-		return "", fmt.Errorf("no container images in %s: make release makes them", dist)
+		return "", fmt.Errorf("no container images of %s in %s: make release makes them", version, dist)
 	}
 	dir, err := os.MkdirTemp("", "push-")
 	if err != nil {

@@ -25,7 +25,7 @@ func TestPushIsFoundUnderBothTagsForEachPlatform(t *testing.T) {
 	ids := map[string]v1.Hash{}
 	for _, arch := range []string{"amd64", "arm64"} {
 		written, image := imageOf(t, file{os: "linux", arch: arch}, "the plugin for "+arch)
-		require.NoError(t, os.Rename(written, filepath.Join(dist, "plugin_linux_"+arch+".oci.tar")))
+		require.NoError(t, os.Rename(written, filepath.Join(dist, pluginName+"_v1.2.3_linux_"+arch+".oci.tar")))
 		id, err := image.ConfigName()
 		require.NoError(t, err)
 		ids[arch] = id
@@ -54,6 +54,13 @@ func TestPushIsFoundUnderBothTagsForEachPlatform(t *testing.T) {
 func TestPushSaysWhatIsMissing(t *testing.T) {
 	_, err := push(t.TempDir(), "registry.example.com/plugin", "v1.2.3")
 	assert.ErrorContains(t, err, "make release makes them")
+
+	dist := t.TempDir()
+	written, _ := imageOf(t, file{os: "linux", arch: "amd64"}, "the plugin")
+	require.NoError(t, os.Rename(written, filepath.Join(dist, pluginName+"_v1.2.2_linux_amd64.oci.tar")))
+	_, err = push(dist, "registry.invalid/plugin", "v1.2.3")
+	assert.ErrorContains(t, err, "no container images of v1.2.3", "what was made before the version was changed")
+
 	_, err = push(t.TempDir(), "", "v1.2.3")
 	assert.Error(t, err)
 }
