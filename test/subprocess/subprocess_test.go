@@ -91,8 +91,10 @@ func TestRun(t *testing.T) {
 func TestRunIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.Command("bash", "-c", `trap 'echo tidied up; exit 3' INT; sleep 300 & echo $!; wait`)
-	output, err := command.StdoutPipe()
+	output, writer, err := os.Pipe() // not StdoutPipe, which is closed with the program's end, whatever is still in it
 	require.NoError(t, err)
+	defer output.Close()
+	command.Stdout = writer
 	lines := bufio.NewScanner(output)
 	read := make(chan string, 2)
 	go func() {
@@ -105,6 +107,7 @@ func TestRunIsInterrupted(t *testing.T) {
 		close(read)
 	}()
 	require.ErrorIs(t, Run(ctx, command), context.Canceled)
+	require.NoError(t, writer.Close())
 	var pid int
 	_, err = fmt.Sscan(<-read, &pid)
 	require.NoError(t, err)
