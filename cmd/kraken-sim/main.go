@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/control"
 )
 
 const usage = `Usage: kraken-sim [flags]
@@ -112,7 +113,7 @@ func parse(args []string, help io.Writer) (options krakensim.Options, caFile str
 		Addr:    *listen,
 		TLS:     caFile != "",
 		Keys:    []krakensim.Key{key},
-		Control: true,
+		Control: control.Handler,
 	}, caFile, nil
 }
 

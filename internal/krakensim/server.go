@@ -28,8 +28,9 @@ type Options struct {
 	// valid for localhost, the loopback addresses, the host of Addr, and Kraken's own names, to which a proxy may lead.
 	ServerName string
 
-	// Control serves, beside Kraken, what is described at [Server.ControlURL]. It needs no credentials.
-	Control bool
+	// Control, if set, makes what serves the paths under [Server.ControlURL], beside Kraken. Use control.Handler, which
+	// this package can't know. It needs no credentials.
+	Control func(*Server) http.Handler
 }
 
 // A Server is an exchange on a listener of its own.
@@ -66,8 +67,8 @@ func Start(options Options) (*Server, error) {
 		conns:    make(map[net.Conn]http.ConnState),
 	}
 	var handler http.Handler = s.Exchange
-	if options.Control {
-		handler = s.withControl(handler)
+	if options.Control != nil {
+		handler = withControl(options.Control(s), handler)
 	}
 	s.server = &http.Server{
 		Handler:           s.counted(handler),
@@ -127,6 +128,11 @@ func (s *Server) WebSocketURL() string { return s.url("ws", "") }
 // WebSocketV2URL is where WebSocket v2 is, in the place of wss://ws-auth.kraken.com/v2.
 func (s *Server) WebSocketV2URL() string { return s.url("ws", "/v2") }
 
+const controlPath = "/sim/"
+
+// ControlURL is the base of what [Options.Control] serves: package control says what there is.
+func (s *Server) ControlURL() string { return s.url("http", controlPath) }
+
 // CACertPEM is the certificate, in PEM, of the CA that the server's own is from; "" without TLS.
 func (s *Server) CACertPEM() string {
 	if s.ca == nil {
@@ -185,10 +191,9 @@ func (s *Server) connState(conn net.Conn, state http.ConnState) {
 }
 
 // withControl puts the control paths in front of the exchange.
-func (s *Server) withControl(exchange http.Handler) http.Handler {
-	control := s.control()
+func withControl(control, exchange http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, controlPrefix) {
+		if strings.HasPrefix(r.URL.Path, controlPath) {
 			control.ServeHTTP(w, r)
 			return
 		}

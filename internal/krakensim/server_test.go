@@ -3,8 +3,6 @@ package krakensim
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -143,76 +141,18 @@ func TestAnUnspecifiedAddressIsReachedByLoopback(t *testing.T) {
 	assert.True(t, strings.HasPrefix(startServer(t, Options{Addr: ":0"}).RESTURL(), "http://127.0.0.1:"))
 }
 
-func TestControl(t *testing.T) {
-	server := startServer(t, Options{Control: true})
-	client := &http.Client{Transport: newTransport(t)}
-	control := func(method, path, body string) (int, string) {
-		r, err := http.NewRequestWithContext(t.Context(), method, server.ControlURL()+path, strings.NewReader(body))
-		require.NoError(t, err)
-		response, err := client.Do(r)
-		require.NoError(t, err)
-		defer response.Body.Close()
-		text, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		return response.StatusCode, string(text)
-	}
-	call := func() reply {
-		return newRequest(tokenPath, server.LastNonce(ExampleAPIKey)+1).do(t, server.Transport())
-	}
-	done := func(method, path, body string) {
-		t.Helper()
-		status, text := control(method, path, body)
-		require.Equal(t, http.StatusNoContent, status, text)
-	}
-
-	done("POST", "misbehave", `{"path":"GetWebSocketsToken","errors":["EService:Busy"],"latency":"1ms","header":{"Retry-After":["1"]}}`)
-	assert.Equal(t, []string{"EService:Busy"}, call().Error)
-	done("POST", "behave", "")
-	assert.Empty(t, call().Error)
-	for _, fault := range []string{"drop", "reset", "go_away", "refuse"} {
-		done("POST", "misbehave", `{"path":"nobody's","`+fault+`":true}`)
-	}
-
-	_, text := control("GET", "calls", "")
-	var calls []Call
-	require.NoError(t, json.Unmarshal([]byte(text), &calls))
-	assert.Len(t, calls, 2)
-	done("DELETE", "calls", "")
-	assert.Empty(t, server.Calls())
-
-	done("PUT", "nonce", `{"api_key":"`+ExampleAPIKey+`","nonce":18446744073709551614}`)
-	assert.EqualValues(t, uint64(18446744073709551614), server.LastNonce(ExampleAPIKey))
-	done("DELETE", "key", `{"api_key":"`+ExampleAPIKey+`"}`)
-	assert.Equal(t, []string{"EAPI:Invalid key"}, call().Error)
-	done("PUT", "key", `{"api_key":"`+ExampleAPIKey+`","api_secret":"`+ExampleAPISecret+`","tier":"pro",
-		"decay_step":"2s","single_use_codes":true}`)
-	assert.Empty(t, call().Error)
-	key := server.keys[ExampleAPIKey].Key
-	assert.Equal(t, 2*time.Second, key.DecayStep)
-	assert.True(t, key.SingleUseCodes)
-	done("POST", "expire-tokens", "")
-	done("POST", "close-connections", "")
-	done("POST", "drop-sockets", "")
-
-	for _, test := range []struct{ method, path, body, want string }{
-		{"POST", "misbehave", ``, "JSON object"},
-		{"POST", "misbehave", `{"Status":`, "unexpected"},
-		{"POST", "misbehave", `{"eror":["x"]}`, "eror"},
-		{"POST", "misbehave", `{"latency":"soon"}`, "latency"},
-		{"POST", "misbehave", `{"status":42}`, "status"},
-		{"POST", "misbehave", `{"times":-1}`, "times"},
-		{"PUT", "nonce", `{"api_key":"k"}`, "required"},
-		{"PUT", "nonce", `{"api_key":"k","nonce":"x"}`, "nonce"},
-		{"PUT", "key", `{"api_key":"k","api_secret":"?"}`, "base64"},
-		{"PUT", "key", `{"api_key":"k","api_secret":"AAAA","decay_step":"-2s"}`, "decay_step"},
-		{"DELETE", "key", `{}`, "required"},
-	} {
-		status, text := control(test.method, test.path, test.body)
-		assert.Equal(t, http.StatusBadRequest, status, test.body)
-		assert.Contains(t, text, test.want)
-	}
-	status, _ := control("GET", "nothing", "")
-	assert.Equal(t, http.StatusNotFound, status)
+func TestControlHasItsPathAndNothingElse(t *testing.T) {
+	server := startServer(t, Options{Control: func(s *Server) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ForgetCalls(); w.WriteHeader(http.StatusTeapot) })
+	}})
+	assert.Equal(t, server.RESTURL()+"/sim/", server.ControlURL())
+	q := newRequest(tokenPath, 1)
+	q.base = server.RESTURL()
+	require.Empty(t, q.do(t, newTransport(t)).Error)
+	require.Len(t, server.Calls(), 1)
+	q.path = "/sim/anything"
+	assert.Equal(t, http.StatusTeapot, q.do(t, newTransport(t)).status)
+	assert.Empty(t, server.Calls(), "it commands this server")
 }
 
 func TestWithoutControlNobodyControls(t *testing.T) {

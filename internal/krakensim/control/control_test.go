@@ -1,0 +1,158 @@
+package control
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const token = "GetWebSocketsToken"
+
+const exampleKey = `{"api_key":"` + krakensim.ExampleAPIKey + `","api_secret":"` + krakensim.ExampleAPISecret + `"}`
+
+// bench is a server that listens nowhere, and so can be used in a synctest bubble.
+type bench struct {
+	t *testing.T
+	*krakensim.Server
+	control http.Handler
+}
+
+func newBench(t *testing.T) bench {
+	s := &krakensim.Server{Exchange: krakensim.New(krakensim.Key{
+		APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret,
+	})}
+	return bench{t, s, Handler(s)}
+}
+
+// command gives a command, such as "PUT nonce", and returns the answer's status and body.
+func (b bench) command(command, body string) (int, string) {
+	b.t.Helper()
+	method, path, _ := strings.Cut(command, " ")
+	w := httptest.NewRecorder()
+	b.control.ServeHTTP(w, httptest.NewRequest(method, "/sim/"+path, strings.NewReader(body)))
+	if w.Body.Len() > 0 && w.Code != http.StatusNotFound && w.Code != http.StatusMethodNotAllowed {
+		require.Equal(b.t, "application/json", w.Header().Get("Content-Type"))
+	}
+	return w.Code, w.Body.String()
+}
+
+// done gives a command that succeeds without a result.
+func (b bench) done(command, body string) {
+	b.t.Helper()
+	status, text := b.command(command, body)
+	require.Equal(b.t, http.StatusNoContent, status, text)
+	require.Empty(b.t, text)
+}
+
+type answer struct {
+	Error  []string
+	Result map[string]any
+}
+
+// call calls one of Kraken's methods, with further fields in the body.
+func (b bench) call(method string, fields ...string) (got answer) {
+	b.t.Helper()
+	nonce := strconv.FormatUint(b.LastNonce(krakensim.ExampleAPIKey)+1, 10)
+	body := strings.Join(append([]string{"nonce=" + nonce}, fields...), "&")
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, "http://kraken.test/0/private/"+method, strings.NewReader(body))
+	require.NoError(b.t, err)
+	secret, err := base64.StdEncoding.DecodeString(krakensim.ExampleAPISecret)
+	require.NoError(b.t, err)
+	inner := sha256.Sum256([]byte(nonce + body))
+	mac := hmac.New(sha512.New, secret)
+	mac.Write(append([]byte(r.URL.Path), inner[:]...))
+	r.Header.Set("API-Key", krakensim.ExampleAPIKey)
+	r.Header.Set("API-Sign", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	response, err := b.Transport().RoundTrip(r)
+	require.NoError(b.t, err)
+	require.NoError(b.t, json.NewDecoder(response.Body).Decode(&got))
+	return got
+}
+
+func TestCallsAreToldAndForgotten(t *testing.T) {
+	b := newBench(t)
+	b.call(token)
+	b.call(token)
+	status, text := b.command("GET calls", "")
+	assert.Equal(t, http.StatusOK, status)
+	var calls []krakensim.Call
+	require.NoError(t, json.Unmarshal([]byte(text), &calls))
+	require.Len(t, calls, 2)
+	assert.Equal(t, krakensim.ExampleAPIKey, calls[0].APIKey)
+	b.done("DELETE calls", "")
+	assert.Empty(t, b.Calls())
+	_, text = b.command("GET calls", "")
+	assert.JSONEq(t, `[]`, text)
+}
+
+func TestBadCommandsAreRefusedAndSayWhy(t *testing.T) {
+	for _, test := range []struct{ command, body, want string }{
+		{"POST misbehave", ``, "JSON object"},
+		{"POST misbehave", `{"Status":`, "unexpected"},
+		{"POST misbehave", `{"eror":["x"]}`, "eror"},
+		{"POST misbehave", `{"latency":"soon"}`, "latency"},
+		{"POST misbehave", `{"latency":"-1s"}`, "latency"},
+		{"POST misbehave", `{"status":42}`, "status"},
+		{"POST misbehave", `{"status":199}`, "status"},
+		{"POST misbehave", `{"status":600}`, "status"},
+		{"POST misbehave", `{"times":-1}`, "times"},
+		{"POST misbehave", `{"oversize":-1}`, "oversize"},
+		{"POST misbehave", `{"body":"` + strings.Repeat("a", maxBody) + `"}`, "too large"},
+		{"PUT nonce", ``, "JSON object"},
+		{"PUT nonce", `{"api_key":"k"}`, "required"},
+		{"PUT nonce", `{"nonce":1}`, "required"},
+		{"PUT nonce", `{"api_key":"k","nonce":"x"}`, "nonce"},
+		{"PUT key", `{"api_key":"k","api_secret":"?"}`, "base64"},
+		{"PUT key", `{"api_key":"k","api_secret":"AAAA","decay_step":"-2s"}`, "decay_step"},
+		{"DELETE key", `{}`, "required"},
+	} {
+		b := newBench(t)
+		status, text := b.command(test.command, test.body)
+		assert.Equal(t, http.StatusBadRequest, status, test.command)
+		var answer map[string]string
+		require.NoError(t, json.Unmarshal([]byte(text), &answer))
+		assert.Contains(t, answer["error"], test.want, test.command)
+		assert.Empty(t, b.call(token).Error, "nothing was done")
+	}
+}
+
+func TestUnknownCommandsAreNotFound(t *testing.T) {
+	b := newBench(t)
+	status, _ := b.command("GET nothing", "")
+	assert.Equal(t, http.StatusNotFound, status)
+	status, _ = b.command("GET behave", "")
+	assert.Equal(t, http.StatusMethodNotAllowed, status)
+}
+
+// What is about connections needs some.
+func TestConnectionsAreClosedAndTokensExpire(t *testing.T) {
+	s, err := krakensim.Start(krakensim.Options{Control: Handler})
+	require.NoError(t, err)
+	defer s.Close()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for _, path := range []string{"expire-tokens", "close-connections", "drop-sockets"} {
+		response, err := client.Post(s.ControlURL()+path, "", nil)
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, response.Body)
+		require.NoError(t, err)
+		response.Body.Close()
+		assert.Equal(t, http.StatusNoContent, response.StatusCode, path)
+	}
+}
