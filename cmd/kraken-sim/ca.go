@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/ca"
 )
 
 // keptCA is the CA whose certificate is in a file, and whose private key is beside it. Where there is neither it makes
 // one, so that clients that trusted it go on to do so when the simulator is started again. Nothing is overwritten: the
 // error says what to remove.
-func keptCA(file string) (*krakensim.CA, error) {
+func keptCA(file string) (*ca.CA, error) {
 	keyFile := file + ".key"
 	certificate, err := os.ReadFile(file)
 	key, keyErr := os.ReadFile(keyFile)
@@ -29,11 +29,11 @@ func keptCA(file string) (*krakensim.CA, error) {
 	if err := errors.Join(err, keyErr); err != nil {
 		return nil, err
 	}
-	ca, err := krakensim.ParseCA(string(certificate), string(key))
+	kept, err := ca.Parse(string(certificate), string(key))
 	if err != nil {
 		return nil, fmt.Errorf("the CA in %s and %s: %w; remove both to have another made", file, keyFile, err)
 	}
-	return ca, nil
+	return kept, nil
 }
 
 func half(there, missing string) error {
@@ -42,19 +42,19 @@ func half(there, missing string) error {
 }
 
 // makeCA makes a CA and keeps it.
-func makeCA(file, keyFile string) (*krakensim.CA, error) {
-	ca, err := krakensim.NewCA()
+func makeCA(file, keyFile string) (*ca.CA, error) {
+	made, err := ca.New()
 	if err != nil {
 		return nil, err
 	}
-	if err := create(keyFile, ca.KeyPEM(), 0o600); err != nil {
+	if err := create(keyFile, made.KeyPEM(), 0o600); err != nil {
 		return nil, err
 	}
-	if err := create(file, ca.CertificatePEM(), 0o644); err != nil { // public, to be trusted
+	if err := create(file, made.CertificatePEM(), 0o644); err != nil { // public, to be trusted
 		_ = os.Remove(keyFile) // half a CA would stand in the way
 		return nil, err
 	}
-	return ca, nil
+	return made, nil
 }
 
 // create writes a file that isn't there yet, whole or not at all: another simulator may have made it meanwhile.

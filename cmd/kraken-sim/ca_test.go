@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/ca"
 )
 
 func TestItsCAIsKeptOverRestarts(t *testing.T) {
@@ -68,21 +68,21 @@ func TestNoHalfOfACAIsLeft(t *testing.T) {
 }
 
 func TestACAThatCannotServeIsRefused(t *testing.T) {
-	ca, err := krakensim.NewCA()
+	own, err := ca.New()
 	require.NoError(t, err)
-	other, err := krakensim.NewCA()
+	other, err := ca.New()
 	require.NoError(t, err)
 	now := time.Now()
 	for name, test := range map[string]struct {
 		certificate, key string // "" for no such file
 		want             string
 	}{
-		"only the certificate is there": {ca.CertificatePEM(), "", "ca.pem is there, but not ca.pem.key"},
-		"only the private key is there": {"", ca.KeyPEM(), "ca.pem.key is there, but not ca.pem"},
-		"the certificate is broken":     {"not PEM", ca.KeyPEM(), "certificate"},
-		"the private key is broken":     {ca.CertificatePEM(), "not PEM", "key"},
+		"only the certificate is there": {own.CertificatePEM(), "", "ca.pem is there, but not ca.pem.key"},
+		"only the private key is there": {"", own.KeyPEM(), "ca.pem.key is there, but not ca.pem"},
+		"the certificate is broken":     {"not PEM", own.KeyPEM(), "certificate"},
+		"the private key is broken":     {own.CertificatePEM(), "not PEM", "key"},
 		"they are empty":                {" ", " ", "certificate"},
-		"the two don't belong together": {ca.CertificatePEM(), other.KeyPEM(), "private key does not match"},
+		"the two don't belong together": {own.CertificatePEM(), other.KeyPEM(), "private key does not match"},
 		"it has expired":                made(t, true, now.Add(-2*time.Hour), now.Add(-time.Hour), "expired on"),
 		"it isn't valid yet":            made(t, true, now.Add(time.Hour), now.Add(2*time.Hour), "isn't valid before"),
 		"it isn't a CA":                 made(t, false, now.Add(-time.Hour), now.Add(time.Hour), "isn't a CA's"),
@@ -100,7 +100,7 @@ func TestACAThatCannotServeIsRefused(t *testing.T) {
 			assert.Contains(t, stderr.String(), "-tls-ca: ")
 			assert.Contains(t, stderr.String(), test.want)
 			assert.Contains(t, stderr.String(), "remove", "what to do")
-			assert.NotContains(t, stderr.String(), ca.KeyPEM())
+			assert.NotContains(t, stderr.String(), own.KeyPEM())
 			assert.Empty(t, stdout.String())
 
 			left, err := os.ReadFile(file)

@@ -61,5 +61,5 @@ func (x *Exchange) leave(call *Call, a answer) {
 	if x.inFlight[call.APIKey]--; x.inFlight[call.APIKey] <= 0 {
 		delete(x.inFlight, call.APIKey)
 	}
-	call.Errors, call.Status = a.errors, a.status
+	call.Errors, call.Status = a.Errors, a.Status
 }

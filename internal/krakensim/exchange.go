@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
 )
 
 // An Exchange is a simulated Kraken. It serves REST under /0/, WebSocket v1 at / (and /v1), and v2 at /v2. All its
@@ -15,7 +17,7 @@ import (
 //
 // Inside a [testing/synctest] bubble, make the Exchange in the bubble and reach it by [Exchange.Transport].
 type Exchange struct {
-	mu       sync.Mutex // guards everything below, sockets' subscriptions included
+	mu       sync.Mutex // guards everything down to calls, sockets' subscriptions included
 	keys     map[string]*keyState
 	refused  map[string]*refusals // by public key, known or not
 	inFlight map[string]int       // by public key
@@ -25,8 +27,8 @@ type Exchange struct {
 	sockets  map[*socket]struct{}
 	closing  bool // no more sockets
 	calls    []*Call
-	faults   []*Fault
-	released chan struct{} // closed by Behave
+
+	faults fault.Queue // guards itself
 }
 
 // New returns an exchange that knows the keys given.
@@ -38,7 +40,6 @@ func New(keys ...Key) *Exchange {
 		sessions: make(map[string]*session),
 		accounts: make(map[string]*account),
 		sockets:  make(map[*socket]struct{}),
-		released: make(chan struct{}),
 	}
 	for _, key := range keys {
 		x.SetKey(key)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
 )
 
 // maxBody is how much of a request's body is read. The largest true request is a few hundred bytes.
@@ -20,19 +22,18 @@ func (x *Exchange) serveREST(w http.ResponseWriter, r *http.Request) {
 	_ = control.SetReadDeadline(time.Now().Add(answerTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		bodyRefusal(err).write(w, r)
+		bodyRefusal(err).Write(w, r)
 		return
 	}
 	_ = control.SetReadDeadline(time.Time{})
 
-	fault, released := x.fault(r.URL.EscapedPath())
-	a, err := x.serve(r, body, fault, released)
+	a, err := x.serve(r, body, x.faults.Take(r.URL.EscapedPath()))
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client has gone
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
 	defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
-	a.write(w, r)
+	a.Write(w, r)
 }
 
 func bodyRefusal(err error) answer {
@@ -40,20 +41,19 @@ func bodyRefusal(err error) answer {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		status = http.StatusRequestEntityTooLarge
 	}
-	a, _ := Fault{Status: status}.answer()
-	return a
+	return fault.Page(status)
 }
 
-// serve answers a REST request as the fault has it. An error means that the request's context ended first.
-func (x *Exchange) serve(r *http.Request, body []byte, fault Fault, released <-chan struct{}) (a answer, err error) {
+// serve answers a REST request as its turn has it. An error means that the request's context ended first.
+func (x *Exchange) serve(r *http.Request, body []byte, turn *fault.Turn) (a answer, err error) {
 	ctx, path := r.Context(), r.URL.EscapedPath() // the path is as the client signed it
 	if !strings.HasPrefix(path, privatePrefix) {
-		return fault.commit(ctx, released, func() answer { return public(path, r) })
+		return turn.Answer(ctx, func() answer { return public(path, r) })
 	}
 	p := parsePrivate(r, path, body)
 	call := x.arrive(path, p.apiKey, p.nonce)
 	defer func() { x.leave(call, a) }()
-	return fault.commit(ctx, released, func() answer { return x.private(p) })
+	return turn.Answer(ctx, func() answer { return x.private(p) })
 }
 
 // private answers a request under /0/private/.
@@ -78,11 +78,11 @@ func (x *Exchange) private(p privateRequest) answer {
 // unknownMethod is how Kraken answers a path that isn't there.
 func unknownMethod() answer {
 	a := refuse("EGeneral:Unknown method")
-	a.status = http.StatusNotFound
+	a.Status = http.StatusNotFound
 	return a
 }
 
 // noUserAgent is what the CDN in front of Kraken makes of a request without a User-Agent.
 func noUserAgent() answer {
-	return newAnswer(http.StatusForbidden, "text/plain; charset=UTF-8", []byte("error code: 1010"))
+	return fault.NewAnswer(http.StatusForbidden, "text/plain; charset=UTF-8", []byte("error code: 1010"))
 }

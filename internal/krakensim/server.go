@@ -11,13 +11,16 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/ca"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
 )
 
 // Options say how to serve an exchange. The zero Options are a good choice for a test.
 type Options struct {
 	Addr string // host:port to listen on; "" is 127.0.0.1:0, any free port
 	TLS  bool   // serve https and wss
-	CA   *CA    // with TLS, whom the server has its certificate from; nil is one of its own
+	CA   *ca.CA // with TLS, whom the server has its certificate from; nil is one of its own
 	Keys []Key  // that the exchange knows from the start
 
 	// HTTP1Only has no HTTP/2 offered over TLS. Otherwise the client chooses. (WebSockets are on HTTP/1.1 anyway, and
@@ -38,7 +41,7 @@ type Server struct {
 	*Exchange
 	tls    bool
 	host   string // host:port as clients write it
-	ca     *CA    // nil without TLS
+	ca     *ca.CA // nil without TLS
 	server *http.Server
 	served chan struct{} // closed when the listener is
 
@@ -77,7 +80,7 @@ func Start(options Options) (*Server, error) {
 		ConnState:         s.connState,
 		ErrorLog:          log.New(io.Discard, "", 0), // a client that doesn't trust the CA is none of our errors
 		Protocols:         new(http.Protocols),
-		ConnContext:       withConn,
+		ConnContext:       fault.WithConn,
 	}
 	s.server.Protocols.SetHTTP1(true)
 	s.server.Protocols.SetHTTP2(!options.HTTP1Only)
@@ -90,7 +93,13 @@ func Start(options Options) (*Server, error) {
 		if options.ServerName != "" {
 			names = []string{options.ServerName}
 		}
-		if s.ca, s.server.TLSConfig, err = certify(options.CA, names); err != nil {
+		if s.ca = options.CA; s.ca == nil {
+			s.ca, err = ca.New()
+		}
+		if err == nil {
+			s.server.TLSConfig, err = s.ca.ServerConfig(names)
+		}
+		if err != nil {
 			_ = listener.Close()
 			return nil, err
 		}
@@ -138,7 +147,7 @@ func (s *Server) CACertPEM() string {
 	if s.ca == nil {
 		return ""
 	}
-	return s.ca.certificatePEM
+	return s.ca.CertificatePEM()
 }
 
 // CloseConnections closes all connections that are kept alive and idle, as the CDN in front of Kraken does now and

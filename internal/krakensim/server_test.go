@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/ca"
 )
 
 func TestTLSServesWithItsOwnCA(t *testing.T) {
@@ -29,6 +32,22 @@ func TestTLSServesWithItsOwnCA(t *testing.T) {
 	_, err = q.try(t.Context(), old)
 	assert.Error(t, err, "TLS 1.1")
 	assert.Empty(t, q.do(t, trusting(t, server)).Error)
+}
+
+func TestAServersCAIsTheOneGiven(t *testing.T) {
+	given, err := ca.New()
+	require.NoError(t, err)
+	again, err := ca.Parse(given.CertificatePEM(), given.KeyPEM())
+	require.NoError(t, err)
+	first := startServer(t, Options{TLS: true, CA: given})
+	transport := trusting(t, first)
+	for _, server := range []*Server{first, startServer(t, Options{TLS: true, CA: again})} {
+		assert.Equal(t, given.CertificatePEM(), server.CACertPEM())
+		q := newRequest(tokenPath, 1)
+		q.base = server.RESTURL()
+		assert.Empty(t, q.do(t, transport).Error, "who trusts the one trusts the other")
+	}
+	assert.NotEqual(t, given.CertificatePEM(), startServer(t, Options{TLS: true}).CACertPEM())
 }
 
 func TestOverTLSTheClientChoosesTheProtocol(t *testing.T) {
@@ -74,6 +93,32 @@ func TestTheCertificateMayBeForAnotherName(t *testing.T) {
 	assert.ErrorContains(t, err, "certificate")
 }
 
+// caller makes calls to a server over one transport.
+type caller struct {
+	t         *testing.T
+	server    *Server
+	transport *http.Transport
+}
+
+func newCaller(t *testing.T, options Options) caller {
+	server := startServer(t, options)
+	if options.TLS {
+		return caller{t, server, trusting(t, server)}
+	}
+	return caller{t, server, newTransport(t)}
+}
+
+// call makes a call and returns the client's address on the connection that it went over.
+func (c caller) call() (from string, err error) {
+	ctx := httptrace.WithClientTrace(c.t.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { from = info.Conn.LocalAddr().String() },
+	})
+	q := newRequest(tokenPath, c.server.LastNonce(ExampleAPIKey)+1)
+	q.base = c.server.RESTURL()
+	_, err = q.try(ctx, c.transport)
+	return from, err
+}
+
 func TestIdleConnectionsCanBeClosed(t *testing.T) {
 	for _, options := range []Options{{}, {TLS: true}} {
 		c := newCaller(t, options)
@@ -98,10 +143,15 @@ func TestIdleConnectionsCanBeClosed(t *testing.T) {
 func TestCloseEndsRequestsUnderWay(t *testing.T) {
 	for _, options := range []Options{{}, {TLS: true}} {
 		c := newCaller(t, options)
-		end := c.begin()
+		c.server.Misbehave(Fault{Hang: true})
+		ended := make(chan error)
+		go func() {
+			_, err := c.call()
+			ended <- err
+		}()
+		require.Eventually(t, func() bool { return len(c.server.Calls()) == 1 }, 5*time.Second, time.Millisecond)
 		c.server.Close()
-		_, err := end()
-		assert.Error(t, err)
+		assert.Error(t, <-ended)
 	}
 }
 

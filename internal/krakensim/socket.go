@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
 )
 
 const (
@@ -68,8 +70,7 @@ func (x *Exchange) serveSocket(w http.ResponseWriter, r *http.Request, p protoco
 	defer cut()
 	s := newSocket(x, p, cut)
 	if !x.open(s) {
-		a, _ := Fault{Status: http.StatusServiceUnavailable}.answer()
-		a.write(w, r)
+		fault.Page(http.StatusServiceUnavailable).Write(w, r)
 		return
 	}
 	defer x.close(s)

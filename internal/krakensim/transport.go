@@ -3,13 +3,9 @@ package krakensim
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"os"
-	"syscall"
 )
 
 // Transport returns a transport that takes every REST request, whatever its host, to the exchange without a socket.
@@ -34,19 +30,13 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if isUpgrade(r) {
 		return nil, errors.New("krakensim: WebSockets need a server, not the in-process transport")
 	}
-	fault, released := t.exchange.fault(r.URL.EscapedPath())
-	if fault.Refuse {
-		switch behaves, err := fault.wait(ctx, released); {
-		case err != nil:
-			return nil, err
-		case !behaves:
-			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-		}
-		fault = Fault{}
+	turn := t.exchange.faults.Take(r.URL.EscapedPath())
+	if err := turn.Dial(ctx); err != nil {
+		return nil, err
 	}
 	body, err := send(r)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return response(r, bodyRefusal(err)), nil
+		return bodyRefusal(err).Response(r)
 	} else if err != nil {
 		return nil, err
 	}
@@ -54,16 +44,11 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(ctx)
 		r.Header.Set("User-Agent", "Go-http-client/1.1")
 	}
-	a, err := t.exchange.serve(r, body, fault, released)
-	switch {
-	case err != nil:
+	a, err := t.exchange.serve(r, body, turn)
+	if err != nil {
 		return nil, err
-	case a.ending == reset:
-		return nil, errReset
-	case a.ending != answered:
-		return nil, io.EOF
 	}
-	return response(r, a), nil
+	return a.Response(r)
 }
 
 // send reads the request's body, which is sending it, and tells the request's trace.
@@ -86,39 +71,3 @@ func send(r *http.Request) (body []byte, err error) {
 	}
 	return body, err
 }
-
-func response(r *http.Request, a answer) *http.Response {
-	body, length := a.content()
-	if a.truncate {
-		body = io.MultiReader(body, broken{})
-	}
-	return &http.Response{
-		Status:        fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)),
-		StatusCode:    a.status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        a.header,
-		Body:          io.NopCloser(whileWanted{r.Context(), body}),
-		ContentLength: length,
-		Request:       r,
-	}
-}
-
-// whileWanted is an answer's body, which ends with the request's context.
-type whileWanted struct {
-	ctx  context.Context
-	body io.Reader
-}
-
-func (w whileWanted) Read(p []byte) (int, error) {
-	if w.ctx.Err() != nil {
-		return 0, context.Cause(w.ctx)
-	}
-	return w.body.Read(p)
-}
-
-// broken is a connection that closed too early.
-type broken struct{}
-
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

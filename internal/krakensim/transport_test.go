@@ -133,19 +133,6 @@ func TestTheTransportEndsWithItsContext(t *testing.T) {
 	assert.Empty(t, x.Calls())
 }
 
-func TestAnAnswersBodyEndsWithTheContext(t *testing.T) {
-	x := New(exampleKey)
-	x.Misbehave(Fault{Oversize: 1 << 40})
-	ctx, cancel := context.WithCancel(t.Context())
-	response, err := x.Transport().RoundTrip(newRequest(tokenPath, 1).build(ctx))
-	require.NoError(t, err)
-	_, err = io.ReadFull(response.Body, make([]byte, 1000))
-	require.NoError(t, err)
-	cancel()
-	_, err = io.Copy(io.Discard, response.Body)
-	assert.ErrorIs(t, err, context.Canceled)
-}
-
 func TestARequestWhoseBodyFailsIsNotRecorded(t *testing.T) {
 	reason := errors.New("the reason")
 	ctx, hooks := tracing(t.Context())

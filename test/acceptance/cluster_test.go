@@ -19,6 +19,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/line"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -41,7 +42,7 @@ type cluster struct {
 	evidence  evidence
 
 	kraken  *krakensim.Server
-	line    *krakensim.Line
+	line    *line.Line
 	proxy   string                    // its URL; who goes through it finds api.kraken.com and ws-auth.kraken.com here
 	caFile  string                    // with the certificate by which these are trusted
 	configs map[string]map[string]any // what a read of each must show, by path
@@ -58,7 +59,7 @@ func startCluster(t *testing.T, setup setup) *cluster {
 	c.kraken, err = krakensim.Start(krakensim.Options{TLS: true})
 	require.NoError(t, err)
 	t.Cleanup(c.kraken.Close)
-	c.line, err = krakensim.NewLine(c.kraken.RESTURL())
+	c.line, err = line.New(c.kraken.RESTURL())
 	require.NoError(t, err)
 	t.Cleanup(c.line.Close)
 

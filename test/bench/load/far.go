@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/line"
 )
 
 // roundTrip is how far away the Kraken is that isn't on this machine.
@@ -15,16 +15,16 @@ const roundTrip = 40 * time.Millisecond
 
 // layFarLine lays a line to a server, a round trip long. It is in this process, which has nothing else to do while a call
 // takes 40 ms.
-func layFarLine(serverURL string) (*krakensim.Line, error) {
+func layFarLine(serverURL string) (*line.Line, error) {
 	late, err := lateness()
 	if err != nil {
 		return nil, err
 	}
-	line, err := krakensim.NewLine(serverURL)
+	far, err := line.New(serverURL)
 	if err == nil {
-		line.SetLatency((roundTrip - late) / 2)
+		far.SetLatency((roundTrip - late) / 2)
 	}
-	return line, err
+	return far, err
 }
 
 // lateness is by how much a round trip over a line is longer than its latencies: what it takes to get going itself. It is
@@ -42,17 +42,17 @@ func lateness() (time.Duration, error) {
 			_ = conn.Close()
 		}
 	}()
-	line, err := krakensim.NewLine((&url.URL{Scheme: "http", Host: listener.Addr().String()}).String())
+	far, err := line.New((&url.URL{Scheme: "http", Host: listener.Addr().String()}).String())
 	if err != nil {
 		return 0, err
 	}
-	defer line.Close()
-	line.SetLatency(roundTrip / 2)
-	far, err := url.Parse(line.URL())
+	defer far.Close()
+	far.SetLatency(roundTrip / 2)
+	end, err := url.Parse(far.URL())
 	if err != nil {
 		return 0, err
 	}
-	conn, err := net.Dial("tcp", far.Host)
+	conn, err := net.Dial("tcp", end.Host)
 	if err != nil {
 		return 0, err
 	}

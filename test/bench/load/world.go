@@ -15,7 +15,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/line"
 )
 
 // world is all that is measured, and what is measured with it.
@@ -25,10 +25,10 @@ type world struct {
 	dir     string // of all files; removed in the end
 	quick   bool   // every measure is to be tried, not measured
 	vault   *vault
-	near    *simulator      // without TLS
-	nearTLS *simulator      // with TLS
-	far     *krakensim.Line // to nearTLS, a round trip away
-	client  *http.Client    // to Vault
+	near    *simulator   // without TLS
+	nearTLS *simulator   // with TLS
+	far     *line.Line   // to nearTLS, a round trip away
+	client  *http.Client // to Vault
 	mounts  []string
 	many    []account // the 10,000, once they are written
 	results results

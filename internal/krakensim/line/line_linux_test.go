@@ -1,8 +1,9 @@
-package krakensim
+package line
 
 import (
 	"io"
 	"net"
+	"net/http/httptest"
 	"syscall"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 )
 
 func TestWhatIsSwallowedIsNotAcknowledged(t *testing.T) {
-	line := newLine(t, startServer(t, Options{}).RESTURL())
+	line := newFar(t, (*httptest.Server).Start).line
 	conn := dialLine(t, line)
 	askOver(t, conn)
 	raw, err := conn.(*net.TCPConn).SyscallConn()

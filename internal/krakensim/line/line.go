@@ -1,4 +1,5 @@
-package krakensim
+// Package line is a network between a client and a server, which can be cut, slow and lossy.
+package line
 
 import (
 	"context"
@@ -52,15 +53,15 @@ func (f Flow) since(earlier Flow) Flow {
 	return Flow{f.Bytes - earlier.Bytes, f.Pieces - earlier.Pieces}
 }
 
-// NewLine lays a line to the server at a URL such as [Server.RESTURL], which has to name a port. The caller has to call
+// New lays a line to the server at a URL such as http://127.0.0.1:8080, which has to name a port. The caller has to call
 // [Line.Close].
-func NewLine(serverURL string) (*Line, error) {
+func New(serverURL string) (*Line, error) {
 	server, err := url.Parse(serverURL)
 	if err != nil {
 		return nil, err
 	}
 	if server.Port() == "" {
-		return nil, fmt.Errorf("krakensim: %q isn't a URL with a port", serverURL)
+		return nil, fmt.Errorf("line: %q isn't a URL with a port", serverURL)
 	}
 	l := &Line{url: *server, server: server.Host, broken: true, links: make(map[*link]struct{})}
 	l.ctx, l.stop = context.WithCancel(context.Background())

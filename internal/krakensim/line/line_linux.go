@@ -1,4 +1,4 @@
-package krakensim
+package line
 
 import (
 	"net"

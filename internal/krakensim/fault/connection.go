@@ -1,4 +1,4 @@
-package krakensim
+package fault
 
 import (
 	"context"
@@ -15,10 +15,9 @@ import (
 type ending int
 
 const (
-	answered ending = iota
-	dropped         // the connection is closed
-	goneAway        // the same, after a GOAWAY over HTTP/2
-	reset           // the stream, or over HTTP/1.1 the connection, is reset
+	dropped  ending = iota // the connection is closed
+	goneAway               // the same, after a GOAWAY over HTTP/2
+	reset                  // the stream, or over HTTP/1.1 the connection, is reset
 )
 
 // errReset is what a client gets to see of a TCP reset.
@@ -27,7 +26,8 @@ var errReset = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("rea
 // connKey is under which a request's context has its connection.
 type connKey struct{}
 
-func withConn(ctx context.Context, conn net.Conn) context.Context {
+// WithConn is for [http.Server.ConnContext]. Without it an [Answer] can't end a connection but by closing it.
+func WithConn(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
 

@@ -1,4 +1,5 @@
-package krakensim
+// Package ca is a certificate authority for simulated servers.
+package ca
 
 import (
 	"crypto"
@@ -31,8 +32,8 @@ type CA struct {
 	certificatePEM, keyPEM string
 }
 
-// NewCA makes a CA, which is good for ten years.
-func NewCA() (*CA, error) {
+// New makes a CA, which is good for ten years.
+func New() (*CA, error) {
 	certificate := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "Kraken simulator CA"},
 		NotAfter:              time.Now().Add(caLife),
@@ -55,9 +56,9 @@ func NewCA() (*CA, error) {
 	}, nil
 }
 
-// ParseCA is the CA of which both halves are given, as CertificatePEM and KeyPEM had them. The error says if they aren't
+// Parse is the CA of which both halves are given, as CertificatePEM and KeyPEM had them. The error says if they aren't
 // two halves of a CA, or if it is too early or too late for it.
-func ParseCA(certificatePEM, keyPEM string) (*CA, error) {
+func Parse(certificatePEM, keyPEM string) (*CA, error) {
 	pair, err := tls.X509KeyPair([]byte(certificatePEM), []byte(keyPEM))
 	if err != nil {
 		return nil, err
@@ -82,20 +83,9 @@ func (ca *CA) CertificatePEM() string { return ca.certificatePEM }
 // KeyPEM is the CA's private key. Whoever has it can pretend to be any server to those who trust the CA.
 func (ca *CA) KeyPEM() string { return ca.keyPEM }
 
-// certify returns the TLS configuration of a server with the names and IP addresses given, and the CA that its
-// certificate is from: the one given, or a new one for nil.
-func certify(ca *CA, hosts []string) (_ *CA, config *tls.Config, err error) {
-	if ca == nil {
-		if ca, err = NewCA(); err != nil {
-			return nil, nil, err
-		}
-	}
-	config, err = ca.serverConfig(hosts)
-	return ca, config, err
-}
-
-// serverConfig is the TLS configuration of a server with the names and IP addresses given.
-func (ca *CA) serverConfig(hosts []string) (*tls.Config, error) {
+// ServerConfig is the TLS configuration of a server with the names and IP addresses given. Its certificate lasts for 30
+// days.
+func (ca *CA) ServerConfig(hosts []string) (*tls.Config, error) {
 	leaf := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "Kraken simulator"},
 		NotAfter:    time.Now().Add(certLife),

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package krakensim
+package line
 
 import (
 	"net"
