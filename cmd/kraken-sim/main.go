@@ -16,6 +16,7 @@ import (
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/control"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
 const usage = `Usage: kraken-sim [flags]
@@ -85,7 +86,7 @@ func parse(args []string, help io.Writer) (options krakensim.Options, caFile str
 	flags.StringVar(&key.OTPPassword, "otp-password", "", "the key's second factor, a fixed `password`")
 	flags.StringVar(&key.TOTPSecret, "totp-secret", "", "the key's second factor, an authenticator's base32 `seed`")
 	tier := flags.String("tier", "none", "call counter's `tier`: starter, intermediate, pro or none")
-	permissions := flags.String("permissions", strings.Join(krakensim.DefaultPermissions(), ","),
+	permissions := flags.String("permissions", strings.Join(permission.Default(), ","),
 		"the key's `permissions`, comma-separated")
 	flags.StringVar(&caFile, "tls-ca", "", "serve https and wss; this `file` has the CA's certificate, and FILE.key its\n"+
 		"private key; both are made if there is neither, and used again from then on")

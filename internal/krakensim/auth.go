@@ -27,8 +27,9 @@ type privateRequest struct {
 	apiSign     string
 	body        []byte
 
-	nonceText string // as it stands in the body, for that is what is signed
-	nonce     uint64 // 0 if nonceText isn't an unsigned 64-bit integer
+	fields    url.Values // the body's, be it a form or a JSON object
+	nonceText string     // as it stands in the body, for that is what is signed
+	nonce     uint64     // 0 if nonceText isn't an unsigned 64-bit integer
 	otp       string
 }
 
@@ -56,13 +57,16 @@ func parsePrivate(r *http.Request, path string, body []byte) privateRequest {
 	}
 	switch p.contentType {
 	case formType:
-		values, _ := url.ParseQuery(string(body)) // what can be read of it
-		p.nonceText, p.otp = values.Get("nonce"), values.Get("otp")
+		p.fields, _ = url.ParseQuery(string(body)) // what can be read of it
 	case jsonType:
-		var fields struct{ Nonce, OTP json.RawMessage }
-		_ = json.Unmarshal(body, &fields)
-		p.nonceText, p.otp = scalar(fields.Nonce), scalar(fields.OTP)
+		var object map[string]json.RawMessage
+		_ = json.Unmarshal(body, &object)
+		p.fields = make(url.Values, len(object))
+		for name, value := range object {
+			p.fields.Set(name, scalar(value))
+		}
 	}
+	p.nonceText, p.otp = p.fields.Get("nonce"), p.fields.Get("otp")
 	if nonce, err := strconv.ParseUint(p.nonceText, 10, 64); err == nil {
 		p.nonce = nonce
 	}

@@ -24,7 +24,7 @@ func TestACodeMayBeGoodForOneCall(t *testing.T) {
 			}
 			call := func(nonce uint64, code string) []string {
 				q := newRequest(tokenPath, nonce)
-				q.body += "&" + query("otp", code)
+				q.body += "&" + form("otp", code)
 				return q.do(t, x.Transport()).Error
 			}
 			again := []string(nil)

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/feed"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 // An Exchange is a simulated Kraken. It serves REST under /0/, WebSocket v1 at / (and /v1), and v2 at /v2. All its
@@ -17,29 +17,23 @@ import (
 //
 // Inside a [testing/synctest] bubble, make the Exchange in the bubble and reach it by [Exchange.Transport].
 type Exchange struct {
-	mu       sync.Mutex // guards everything down to calls, sockets' subscriptions included
+	faults fault.Queue
+	feed   *feed.Feed // tokens, WebSockets, paper accounts
+
+	mu       sync.Mutex // guards everything below
 	keys     map[string]*keyState
 	refused  map[string]*refusals // by public key, known or not
 	inFlight map[string]int       // by public key
-	sessions map[string]*session  // by token
-	minted   int
-	accounts map[string]*account // by public key
-	sockets  map[*socket]struct{}
-	closing  bool // no more sockets
 	calls    []*Call
-
-	faults fault.Queue // guards itself
 }
 
 // New returns an exchange that knows the keys given.
 func New(keys ...Key) *Exchange {
 	x := &Exchange{
+		feed:     feed.New(),
 		keys:     make(map[string]*keyState),
 		refused:  make(map[string]*refusals),
 		inFlight: make(map[string]int),
-		sessions: make(map[string]*session),
-		accounts: make(map[string]*account),
-		sockets:  make(map[*socket]struct{}),
 	}
 	for _, key := range keys {
 		x.SetKey(key)
@@ -97,10 +91,10 @@ func (x *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if isUpgrade(r) {
 		switch r.URL.Path {
 		case "/", "/v1":
-			x.serveSocket(w, r, v1{})
+			x.feed.ServeV1(w, r)
 			return
 		case "/v2":
-			x.serveSocket(w, r, v2{})
+			x.feed.ServeV2(w, r)
 			return
 		}
 	}
@@ -111,5 +105,30 @@ func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// acceptOptions lets browsers in from anywhere, as Kraken does: the token is what protects an account.
-var acceptOptions = &websocket.AcceptOptions{InsecureSkipVerify: true}
+// NewToken makes a WebSocket token of the key's, as GetWebSocketsToken does, but without a request: for who tests what
+// comes after.
+func (x *Exchange) NewToken(apiKey string) string {
+	x.mu.Lock()
+	holder := x.state(apiKey).holder()
+	x.mu.Unlock()
+	return x.feed.NewToken(holder)
+}
+
+// ExpireTokens makes all tokens handed out so far worthless, as if they were too old. Open subscriptions stay.
+func (x *Exchange) ExpireTokens() { x.feed.ExpireTokens() }
+
+// DropSockets cuts all WebSocket connections off without a word, as a network that breaks does. Clients may come again.
+func (x *Exchange) DropSockets() { x.feed.DropSockets() }
+
+// Subscribed returns the tokens of the subscriptions to a channel that are open, in no order.
+func (x *Exchange) Subscribed(channel string) (tokens []string) { return x.feed.Subscribed(channel) }
+
+// Fill executes an order of the key's paper account: so much of it at a price, or all that is left (quantity 0) at the
+// order's own price (price 0). The error is Kraken's refusal.
+func (x *Exchange) Fill(apiKey, orderID string, quantity, price float64) error {
+	var err error
+	x.feed.Trade(apiKey, func(account *paper.Account) {
+		_, err = account.Fill(orderID, quantity, price, time.Now())
+	})
+	return err
+}

@@ -11,9 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
@@ -130,84 +128,10 @@ func trusting(t *testing.T, server *Server) *http.Transport {
 	return transport
 }
 
-// stream is a client's end of a WebSocket.
-type stream struct {
-	t    *testing.T
-	conn *websocket.Conn
-}
-
-func dial(t *testing.T, url string) stream {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: newTransport(t)}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.CloseNow() })
-	return stream{t, conn}
-}
-
-func (s stream) send(message string) {
-	s.t.Helper()
-	require.NoError(s.t, s.conn.Write(s.t.Context(), websocket.MessageText, []byte(message)))
-}
-
-// next reads the next message that isn't a heartbeat.
-func (s stream) next() string {
-	s.t.Helper()
-	for {
-		if text := s.read(); !strings.Contains(text, `"heartbeat"`) {
-			return text
-		}
-	}
-}
-
-func (s stream) read() string {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
-	defer cancel()
-	_, text, err := s.conn.Read(ctx)
-	require.NoError(s.t, err)
-	return string(text)
-}
-
-// matches checks that got has at least the fields of want, and returns got. In want, "*" stands for any value.
-func matches(t *testing.T, want, got string) any {
-	t.Helper()
-	var w, g any
-	require.NoError(t, json.Unmarshal([]byte(want), &w), want)
-	require.NoError(t, json.Unmarshal([]byte(got), &g), got)
-	contains(t, w, g, got)
-	return g
-}
-
-func contains(t *testing.T, want, got any, text string) {
-	t.Helper()
-	switch want := want.(type) {
-	case map[string]any:
-		object, ok := got.(map[string]any)
-		require.True(t, ok, text)
-		for name, value := range want {
-			require.Contains(t, object, name, text)
-			contains(t, value, object[name], text)
-		}
-	case []any:
-		list, ok := got.([]any)
-		require.True(t, ok, text)
-		require.Len(t, list, len(want), text)
-		for i := range want {
-			contains(t, want[i], list[i], text)
-		}
-	default:
-		if want != "*" {
-			require.Equal(t, want, got, text)
-		}
-	}
-}
-
-func query(values ...string) string {
-	form := url.Values{}
+func form(values ...string) string {
+	fields := url.Values{}
 	for i := 0; i < len(values); i += 2 {
-		form.Set(values[i], values[i+1])
+		fields.Set(values[i], values[i+1])
 	}
-	return form.Encode()
+	return fields.Encode()
 }

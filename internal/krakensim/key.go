@@ -1,6 +1,7 @@
 package krakensim
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -8,6 +9,9 @@ import (
 	"time"
 
 	"github.com/pquerna/otp/totp"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/feed"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
 // ExampleAPISecret is the private key of Kraken's own authentication guide. It opens no account; it is here because
@@ -38,27 +42,11 @@ func ParseTier(name string) (Tier, error) {
 	return tier, nil
 }
 
-// Permissions of an API key, named as GetApiKeyInfo names them.
-const (
-	PermissionQueryFunds        = "query-funds"
-	PermissionWithdrawFunds     = "withdraw-funds"
-	PermissionQueryOpenTrades   = "query-open-trades"
-	PermissionQueryClosedTrades = "query-closed-trades"
-	PermissionModifyTrades      = "modify-trades"   // create and modify orders
-	PermissionCloseTrades       = "close-trades"    // cancel and close orders
-	PermissionWebSockets        = "create-ws-token" // "Access WebSockets API"
-)
+// maxRateCounts are the tiers' trading limits, of which a subscription tells.
+var maxRateCounts = map[Tier]int{TierStarter: 60, TierIntermediate: 125, TierPro: 180}
 
-// DefaultPermissions returns what a trading application's key usually may: everything but move money.
-func DefaultPermissions() []string {
-	return []string{
-		PermissionQueryFunds,
-		PermissionQueryOpenTrades,
-		PermissionQueryClosedTrades,
-		PermissionModifyTrades,
-		PermissionCloseTrades,
-		PermissionWebSockets,
-	}
+func (t Tier) maxRateCount() int {
+	return cmp.Or(maxRateCounts[t], maxRateCounts[TierPro])
 }
 
 // A Key is an API key pair as an account holder makes it at Kraken.
@@ -67,7 +55,7 @@ type Key struct {
 	APISecret string `json:"api_secret"` // private key, base64 as Kraken issues it
 
 	Name        string   `json:"name,omitempty"`        // its name, as GetApiKeyInfo tells it
-	Permissions []string `json:"permissions,omitempty"` // nil: DefaultPermissions
+	Permissions []string `json:"permissions,omitempty"` // see package permission; nil: permission.Default()
 
 	// The second factor, at most one: a fixed password, or the base32 seed of an authenticator.
 	OTPPassword string `json:"otp_password,omitempty"`
@@ -113,7 +101,7 @@ func (k Key) Validate() error {
 
 func (k Key) permissions() []string {
 	if k.Permissions == nil {
-		return DefaultPermissions()
+		return permission.Default()
 	}
 	return slices.Clone(k.Permissions)
 }
@@ -133,4 +121,9 @@ type keyState struct {
 
 func (k *keyState) known(now time.Time) bool {
 	return k != nil && k.present && (k.ValidUntil.IsZero() || now.Before(k.ValidUntil))
+}
+
+// holder is whom a WebSocket token of the key stands for.
+func (k *keyState) holder() feed.Holder {
+	return feed.Holder{APIKey: k.APIKey, Permissions: k.permissions(), MaxRateCount: k.Tier.maxRateCount()}
 }

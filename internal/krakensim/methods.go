@@ -1,34 +1,45 @@
 package krakensim
 
 import (
-	"encoding/json"
-	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/feed"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
-// privateMethod is a method under /0/private/: what it needs, and what it answers once the caller is known. The
-// answer is made with x.mu held.
+// privateMethod is a method under /0/private/: what it needs, and what it answers once the caller is known. No lock is held
+// meanwhile.
 type privateMethod struct {
 	permission string
-	answer     func(x *Exchange, key *keyState, now time.Time) answer
+	answer     func(x *Exchange, q query) answer
+}
+
+// query is a private request whose caller is known.
+type query struct {
+	key    keyState
+	fields url.Values
+	now    time.Time
 }
 
 var privateMethods = map[string]privateMethod{
-	"GetWebSocketsToken": {PermissionWebSockets, getWebSocketsToken},
+	"GetWebSocketsToken": {permission.WebSockets, getWebSocketsToken},
 	"GetApiKeyInfo":      {"", getAPIKeyInfo},
-	"Balance":            {PermissionQueryFunds, balance},
-	"BalanceEx":          {PermissionQueryFunds, balanceEx},
+	"Balance":            {permission.QueryFunds, balance},
+	"BalanceEx":          {permission.QueryFunds, balanceEx},
 }
 
-func getWebSocketsToken(x *Exchange, key *keyState, now time.Time) answer {
-	return result(object{"token": x.mint(key, now), "expires": int(tokenLife.Seconds())})
+func getWebSocketsToken(x *Exchange, q query) answer {
+	return result(object{"token": x.feed.NewToken(q.key.holder()), "expires": int(feed.TokenLife.Seconds())})
 }
 
 // getAPIKeyInfo has the fields of docs.kraken.com, "Get API Key Info", with the names and types that an answer recorded from
 // the real API has: snake case, and numbers (times are Unix seconds) as text.
-func getAPIKeyInfo(_ *Exchange, key *keyState, _ time.Time) answer {
+func getAPIKeyInfo(_ *Exchange, q query) answer {
+	key := q.key
 	seconds := func(t time.Time) string {
 		if t.IsZero() {
 			return "0"
@@ -69,47 +80,31 @@ func inCamelCase(info object) object {
 	return renamed
 }
 
-func balance(x *Exchange, key *keyState, _ time.Time) answer {
+func balance(x *Exchange, q query) answer {
 	balances := object{}
-	for _, asset := range assets {
-		balances[asset.id] = asset.amount(asset.balance)
-	}
+	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+		for _, asset := range paper.Assets {
+			balances[asset.ID] = amount(account.Balance(asset.Code), asset.Decimals)
+		}
+	})
 	return result(balances)
 }
 
 // balanceEx is what ccxt's fetchBalance asks for.
-func balanceEx(x *Exchange, key *keyState, _ time.Time) answer {
-	held := x.account(key.APIKey).held()
+func balanceEx(x *Exchange, q query) answer {
 	balances := object{}
-	for _, asset := range assets {
-		balances[asset.id] = object{
-			"balance":    asset.amount(asset.balance),
-			"hold_trade": asset.amount(held[asset.code]),
+	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+		for _, asset := range paper.Assets {
+			balances[asset.ID] = object{
+				"balance":    amount(account.Balance(asset.Code), asset.Decimals),
+				"hold_trade": amount(account.Held(asset.Code), asset.Decimals),
+			}
 		}
-	}
+	})
 	return result(balances)
 }
 
-// public answers a request that isn't under /0/private/. Any method will do, as at Kraken.
-func public(path string, r *http.Request) answer {
-	method, ok := publicMethods[path]
-	switch {
-	case !ok:
-		return unknownMethod()
-	case r.UserAgent() == "":
-		return noUserAgent()
-	}
-	return result(method(time.Now().UTC()))
-}
-
-// publicMethods are as many as a client needs to set its clock and load its markets.
-var publicMethods = map[string]func(now time.Time) any{
-	"/0/public/Time": func(now time.Time) any {
-		return object{"unixtime": now.Unix(), "rfc1123": now.Format("Mon, 02 Jan 06 15:04:05 -0700")}
-	},
-	"/0/public/SystemStatus": func(now time.Time) any {
-		return object{"status": "online", "timestamp": now.Format(time.RFC3339)}
-	},
-	"/0/public/Assets":     func(time.Time) any { return json.RawMessage(assetsJSON) },
-	"/0/public/AssetPairs": func(time.Time) any { return json.RawMessage(assetPairsJSON) },
+// amount writes a number with so many decimals, as Kraken's REST API has them: in a string.
+func amount(number float64, decimals int) string {
+	return strconv.FormatFloat(number, 'f', decimals, 64)
 }

@@ -65,14 +65,23 @@ func (x *Exchange) private(p privateRequest) answer {
 	if a, ok := p.acceptable(); !ok {
 		return a
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	now := time.Now()
-	key, refusal := x.authenticate(p, method, now)
+	key, refusal := x.admit(p, method, now)
 	if refusal != "" {
 		return refuse(refusal)
 	}
-	return method.answer(x, key, now)
+	return method.answer(x, query{key: key, fields: p.fields, now: now})
+}
+
+// admit authenticates who calls. The key is a copy, as it was when the call came.
+func (x *Exchange) admit(p privateRequest, method privateMethod, now time.Time) (_ keyState, refusal string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	key, refusal := x.authenticate(p, method, now)
+	if refusal != "" {
+		return keyState{}, refusal
+	}
+	return *key, ""
 }
 
 // unknownMethod is how Kraken answers a path that isn't there.

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 	"github.com/pquerna/otp/totp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -79,7 +81,7 @@ func TestPrivateRequestsAreChecked(t *testing.T) {
 		"the nonce before": {change: func(q *request) { q.nonce, q.body = "4", "nonce=4" },
 			want: "EAPI:Invalid nonce", keeps: true},
 		"a password": {key: func(k *Key) { k.OTPPassword = "p&w" },
-			change: func(q *request) { q.body += "&" + query("otp", "p&w") }},
+			change: func(q *request) { q.body += "&" + form("otp", "p&w") }},
 		"no password": {key: func(k *Key) { k.OTPPassword = "p&w" },
 			want: "EAPI:Invalid signature", keeps: true},
 		"a wrong password": {key: func(k *Key) { k.OTPPassword = "p&w" },
@@ -93,7 +95,7 @@ func TestPrivateRequestsAreChecked(t *testing.T) {
 			want:   "EAPI:Invalid signature", keeps: true},
 		"no code": {key: func(k *Key) { k.TOTPSecret = seed },
 			want: "EAPI:Invalid signature", keeps: true},
-		"a key that may not": {key: func(k *Key) { k.Permissions = []string{PermissionQueryFunds} },
+		"a key that may not": {key: func(k *Key) { k.Permissions = []string{permission.QueryFunds} },
 			want: "EGeneral:Permission denied"},
 		"a key that may nothing asks about itself": {key: func(k *Key) { k.Permissions = []string{} },
 			change: func(q *request) { q.path = "/0/private/GetApiKeyInfo" }},
@@ -140,7 +142,7 @@ func TestPrivateRequestsAreChecked(t *testing.T) {
 func TestTokensAreUniqueAndLongEnough(t *testing.T) {
 	x := New(exampleKey)
 	got := newRequest(tokenPath, 1).do(t, x.Transport())
-	matches(t, `{"error":[],"result":{"token":"*","expires":900}}`, got.body)
+	wiretest.Matches(t, `{"error":[],"result":{"token":"*","expires":900}}`, got.body)
 	first, second := mintToken(t, x), mintToken(t, x)
 	assert.NotEqual(t, first, second)
 	assert.Len(t, first, 43)
@@ -151,13 +153,13 @@ func TestKeyInfoTellsOfTheKeyThatSigns(t *testing.T) {
 	key.ValidUntil = time.Unix(4102444800, 0)
 	permissions := `["query-funds","query-open-trades","query-closed-trades","modify-trades","close-trades","create-ws-token"]`
 	got := newRequest("/0/private/GetApiKeyInfo", 77).do(t, New(key).Transport())
-	matches(t, `{"error":[],"result":{"api_key_name":"example","api_key":"`+ExampleAPIKey+`","nonce":"77","nonce_window":"0",
+	wiretest.Matches(t, `{"error":[],"result":{"api_key_name":"example","api_key":"`+ExampleAPIKey+`","nonce":"77","nonce_window":"0",
 		"permissions":`+permissions+`,"iban":"*","valid_until":"4102444800","query_from":"0","query_to":"0","created_time":"*",
 		"modified_time":"*","ip_allowlist":[""],"last_used":"*"}}`, got.body)
 
 	key.CamelCase = true
 	got = newRequest("/0/private/GetApiKeyInfo", 78).do(t, New(key).Transport())
-	matches(t, `{"error":[],"result":{"apiKeyName":"example","apiKey":"`+ExampleAPIKey+`","nonce":"78","nonceWindow":"0",
+	wiretest.Matches(t, `{"error":[],"result":{"apiKeyName":"example","apiKey":"`+ExampleAPIKey+`","nonce":"78","nonceWindow":"0",
 		"permissions":`+permissions+`,"iban":"*","validUntil":"4102444800","queryFrom":"0","queryTo":"0","createdTime":"*",
 		"modifiedTime":"*","ipAllowlist":[""],"lastUsed":"*"}}`, got.body)
 }
@@ -174,16 +176,16 @@ func TestPublicMethodsNeedNoKey(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			q := newRequest(test.path, 1)
 			q.method = method
-			matches(t, test.want, q.do(t, New().Transport()).body)
+			wiretest.Matches(t, test.want, q.do(t, New().Transport()).body)
 		}
 	}
 }
 
 func TestBalanceIsThatOfThePaperAccount(t *testing.T) {
 	x := New(exampleKey)
-	matches(t, `{"error":[],"result":{"ZUSD":"100000.0000","XXBT":"2.0000000000","XETH":"50.0000000000"}}`,
+	wiretest.Matches(t, `{"error":[],"result":{"ZUSD":"100000.0000","XXBT":"2.0000000000","XETH":"50.0000000000"}}`,
 		newRequest("/0/private/Balance", 1).do(t, x.Transport()).body)
-	matches(t, `{"error":[],"result":{"ZUSD":{"balance":"100000.0000","hold_trade":"0.0000"}}}`,
+	wiretest.Matches(t, `{"error":[],"result":{"ZUSD":{"balance":"100000.0000","hold_trade":"0.0000"}}}`,
 		newRequest("/0/private/BalanceEx", 2).do(t, x.Transport()).body)
 }
 

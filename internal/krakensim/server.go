@@ -169,7 +169,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	_ = s.server.Close()
 	<-s.served
-	s.closeSockets()
+	s.feed.Close()
 	s.pending.Wait()
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -158,10 +159,10 @@ func TestCloseEndsRequestsUnderWay(t *testing.T) {
 func TestCloseEndsWhatHangsAndWhatIsSubscribed(t *testing.T) {
 	server, err := Start(Options{Keys: []Key{exampleKey}})
 	require.NoError(t, err)
-	ws := dial(t, server.WebSocketV2URL())
-	ws.next()
-	ws.send(`{"method":"subscribe","params":{"channel":"executions","token":"` + mintToken(t, server.Exchange) + `"}}`)
-	ws.next()
+	ws := wiretest.Dial(t, server.WebSocketV2URL())
+	ws.Next()
+	ws.Send(`{"method":"subscribe","params":{"channel":"executions","token":"` + mintToken(t, server.Exchange) + `"}}`)
+	ws.Next()
 	server.Misbehave(Fault{Hang: true})
 	failed := make(chan error)
 	go func() {
@@ -173,9 +174,9 @@ func TestCloseEndsWhatHangsAndWhatIsSubscribed(t *testing.T) {
 	require.Eventually(t, func() bool { return len(server.Calls()) == 2 }, 5*time.Second, time.Millisecond)
 	server.Close()
 	assert.Error(t, <-failed)
-	_, _, err = ws.conn.Read(t.Context())
+	_, _, err = ws.Conn.Read(t.Context())
 	for err == nil { // the snapshot may still be on its way
-		_, _, err = ws.conn.Read(t.Context())
+		_, _, err = ws.Conn.Read(t.Context())
 	}
 	server.Close() // twice does no harm
 }

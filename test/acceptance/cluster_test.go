@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/vault/api"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/line"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -154,7 +155,7 @@ func (c *cluster) newKey(traits ...string) (krakensim.Key, error) {
 		case "starter":
 			key.Tier = krakensim.TierStarter
 		case "no-permission":
-			key.Permissions = []string{krakensim.PermissionQueryFunds}
+			key.Permissions = []string{permission.QueryFunds}
 		default:
 			return key, fmt.Errorf("unknown trait %q", trait)
 		}

@@ -1,4 +1,4 @@
-package krakensim
+package feed
 
 import (
 	"encoding/json"
@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
 // v2 is Kraken's WebSocket API v2, as at wss://ws-auth.kraken.com/v2: private channels and trading, no market data.
@@ -16,8 +19,8 @@ const v2Time = "2006-01-02T15:04:05.000000Z"
 
 // v2Channels are the private channels, each with the permission it takes.
 var v2Channels = map[string]string{
-	"executions": PermissionQueryOpenTrades,
-	"balances":   PermissionQueryFunds,
+	"executions": permission.QueryOpenTrades,
+	"balances":   permission.QueryFunds,
 }
 
 // v2PublicChannels are refused by ws-auth.kraken.com with a hint of their own.
@@ -110,26 +113,27 @@ func (v v2) subscribe(s *socket, q v2Request) {
 	if !ok {
 		return
 	}
-	sub, refusal := s.subscribe(channel, q.params.text("token"), v2Channels[channel], q.in)
+	sub, err := s.subscribe(channel, q.params.text("token"), v2Channels[channel], q.in)
 	switch {
-	case refusal == invalidSession:
+	case err == invalidSession:
 		// As recorded from ws-auth.kraken.com: this refusal has two fields more than the others.
-		v.reply(s, q, object{"success": false, "error": refusal, "channel": channel, "status": "error"})
+		v.reply(s, q, object{"success": false, "error": err.Error(), "channel": channel, "status": "error"})
 		return
-	case sub == nil:
-		v.fail(s, q, refusal)
+	case err != nil:
+		v.fail(s, q, err.Error())
 		return
 	}
+	account := s.feed.account(sub.session.APIKey)
 	snapshot := q.params.flag("snapshot", true)
 	result := object{"channel": channel, "snapshot": snapshot}
-	data := v2Balances()
+	data := v2Balances(account)
 	if channel == "executions" {
 		snapshot = q.params.flag("snap_orders", snapshot)
 		result["snapshot"] = snapshot
 		result["snap_orders"] = snapshot
 		result["snap_trades"] = q.params.flag("snap_trades", false)
-		result["maxratecount"] = sub.session.maxRateCount()
-		data = v2Orders(s.exchange.account(sub.session.apiKey))
+		result["maxratecount"] = sub.session.MaxRateCount
+		data = v2Orders(account)
 	}
 	v.succeed(s, q, result)
 	if snapshot {
@@ -142,8 +146,8 @@ func (v v2) unsubscribe(s *socket, q v2Request) {
 	if !ok {
 		return
 	}
-	if refusal := s.unsubscribe(channel, q.params.text("token"), q.in); refusal != "" {
-		v.fail(s, q, refusal)
+	if err := s.unsubscribe(channel, q.params.text("token"), q.in); err != nil {
+		v.fail(s, q, err.Error())
 		return
 	}
 	v.succeed(s, q, object{"channel": channel})
@@ -165,11 +169,12 @@ func (v v2) channel(s *socket, q v2Request) (string, bool) {
 	return "", false
 }
 
-func v2Balances() []object {
+func v2Balances(account *account) []object {
 	var data []object
-	for _, a := range assets {
-		data = append(data, object{"asset": a.code, "asset_class": "currency", "balance": a.balance,
-			"wallets": []object{{"type": "spot", "id": "main", "balance": a.balance}}})
+	for _, a := range paper.Assets {
+		balance := account.Balance(a.Code)
+		data = append(data, object{"asset": a.Code, "asset_class": "currency", "balance": balance,
+			"wallets": []object{{"type": "spot", "id": "main", "balance": balance}}})
 	}
 	return data
 }

@@ -1,4 +1,4 @@
-package krakensim
+package feed
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 const (
@@ -19,23 +19,24 @@ const (
 	heartbeatEvery = time.Second
 )
 
-// protocol is a version of Kraken's WebSocket API. A protocol's methods are called with Exchange.mu held; they answer
+// protocol is a version of Kraken's WebSocket API. A protocol's methods are called with Feed.mu held; they answer
 // by socket.send.
 type protocol interface {
 	// greet is called once, when the connection is there.
 	greet(s *socket)
 	// receive handles a message from the client, whatever its bytes.
 	receive(s *socket, message []byte, now time.Time)
-	// publish tells of a change to an order on a channel.
-	publish(s *socket, channel string, sub *subscription, e event)
+	// publish tells of a change to an account on a channel.
+	publish(s *socket, channel string, sub *subscription, e paper.Event)
 	heartbeat() []byte
 }
 
 // socket is a WebSocket connection.
 type socket struct {
-	exchange      *Exchange
+	feed          *Feed
 	protocol      protocol
-	subscriptions map[string]*subscription // by channel; Exchange.mu guards it
+	subscriptions map[string]*subscription // by channel; Feed.mu guards it
+	trading       *account                 // what the message at hand trades for; Feed.mu guards it
 	unsent        chan []byte
 	cut           context.CancelFunc
 }
@@ -53,9 +54,9 @@ func (sub *subscription) next() int64 {
 	return sub.sequence
 }
 
-func newSocket(x *Exchange, p protocol, cut context.CancelFunc) *socket {
+func newSocket(f *Feed, p protocol, cut context.CancelFunc) *socket {
 	return &socket{
-		exchange:      x,
+		feed:          f,
 		protocol:      p,
 		subscriptions: make(map[string]*subscription),
 		unsent:        make(chan []byte, maxUnsent),
@@ -63,17 +64,20 @@ func newSocket(x *Exchange, p protocol, cut context.CancelFunc) *socket {
 	}
 }
 
-// serveSocket runs a WebSocket connection until either side closes it.
-func (x *Exchange) serveSocket(w http.ResponseWriter, r *http.Request, p protocol) {
+// acceptOptions lets browsers in from anywhere, as Kraken does: the token is what protects an account.
+var acceptOptions = &websocket.AcceptOptions{InsecureSkipVerify: true}
+
+// serve runs a WebSocket connection until either side closes it.
+func (f *Feed) serve(w http.ResponseWriter, r *http.Request, p protocol) {
 	// Not the request's context: that is net/http's, which gives the connection away.
 	ctx, cut := context.WithCancel(context.Background())
 	defer cut()
-	s := newSocket(x, p, cut)
-	if !x.open(s) {
-		fault.Page(http.StatusServiceUnavailable).Write(w, r)
+	s := newSocket(f, p, cut)
+	if !f.open(s) {
+		http.Error(w, "too many connections", http.StatusServiceUnavailable)
 		return
 	}
-	defer x.close(s)
+	defer f.close(s)
 
 	conn, err := websocket.Accept(w, r, acceptOptions)
 	if err != nil {
@@ -93,12 +97,21 @@ func (x *Exchange) serveSocket(w http.ResponseWriter, r *http.Request, p protoco
 		if err != nil {
 			break
 		}
-		x.mu.Lock()
-		p.receive(s, message, time.Now())
-		x.mu.Unlock()
+		s.receive(message)
 	}
 	cut()
 	<-written
+}
+
+// receive handles a message from the client. What it changes is published after it is answered.
+func (s *socket) receive(message []byte) {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	s.protocol.receive(s, message, time.Now())
+	if s.trading != nil {
+		s.feed.publish(s.trading)
+		s.trading = nil
+	}
 }
 
 // write sends what the protocol wants sent, and heartbeats while there is a subscription.
@@ -136,113 +149,94 @@ func (s *socket) send(message any) {
 }
 
 func (s *socket) subscribed() bool {
-	s.exchange.mu.Lock()
-	defer s.exchange.mu.Unlock()
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
 	return len(s.subscriptions) > 0
 }
 
-// Kraken's words for what it refuses over WebSocket.
+// What Kraken refuses over WebSocket, in its words.
 const (
-	invalidSession    = "ESession:Invalid session"
-	permissionDenied  = "EGeneral:Permission denied"
-	alreadySubscribed = "Already subscribed"
-	notSubscribed     = "Subscription Not Found"
+	invalidSession    paper.Refusal = "ESession:Invalid session"
+	permissionDenied  paper.Refusal = "EGeneral:Permission denied"
+	alreadySubscribed paper.Refusal = "Already subscribed"
+	notSubscribed     paper.Refusal = "Subscription Not Found"
 )
 
-// subscribe opens a private channel with a token, or returns Kraken's refusal. The caller holds Exchange.mu.
-func (s *socket) subscribe(channel, token, permission string, now time.Time) (_ *subscription, refusal string) {
-	session := s.exchange.session(token, now)
+// authorize finds what a token stands for, if that may do what the permission is for. The error is a [paper.Refusal]. The
+// caller holds Feed.mu.
+func (s *socket) authorize(token, permission string, now time.Time) (*session, error) {
+	session := s.feed.session(token, now)
 	switch {
 	case session == nil:
 		return nil, invalidSession
 	case !session.may(permission):
 		return nil, permissionDenied
-	case s.subscriptions[channel] != nil:
+	}
+	return session, nil
+}
+
+// subscribe opens a private channel with a token. The error is a [paper.Refusal]. The caller holds Feed.mu.
+func (s *socket) subscribe(channel, token, permission string, now time.Time) (*subscription, error) {
+	session, err := s.authorize(token, permission, now)
+	if err != nil {
+		return nil, err
+	}
+	if s.subscriptions[channel] != nil {
 		return nil, alreadySubscribed
 	}
 	session.open++
 	sub := &subscription{session: session, token: token}
 	s.subscriptions[channel] = sub
-	return sub, ""
+	return sub, nil
 }
 
-// unsubscribe closes a private channel, or returns Kraken's refusal. The caller holds Exchange.mu.
-func (s *socket) unsubscribe(channel, token string, now time.Time) (refusal string) {
+// unsubscribe closes a private channel. The error is a [paper.Refusal]. The caller holds Feed.mu.
+func (s *socket) unsubscribe(channel, token string, now time.Time) error {
 	sub := s.subscriptions[channel]
 	switch {
-	case token != "" && s.exchange.session(token, now) == nil:
+	case token != "" && s.feed.session(token, now) == nil:
 		return invalidSession
 	case sub == nil:
 		return notSubscribed
 	}
 	sub.session.open--
 	delete(s.subscriptions, channel)
-	return ""
+	return nil
+}
+
+// trade returns the account for which a token may trade. The error is a [paper.Refusal]. What then changes is published
+// once the message at hand is answered. The caller holds Feed.mu.
+func (s *socket) trade(token, permission string, now time.Time) (*paper.Account, error) {
+	session, err := s.authorize(token, permission, now)
+	if err != nil {
+		return nil, err
+	}
+	s.trading = s.feed.account(session.APIKey)
+	return s.trading.Account, nil
 }
 
 // open counts a socket in, and greets the client; false if there are too many, or the server is closing.
-func (x *Exchange) open(s *socket) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.closing || len(x.sockets) >= maxSockets {
+func (f *Feed) open(s *socket) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || len(f.sockets) >= maxSockets {
 		return false
 	}
-	x.sockets[s] = struct{}{}
+	f.sockets[s] = struct{}{}
 	s.protocol.greet(s)
 	return true
 }
 
 // close ends a socket's subscriptions.
-func (x *Exchange) close(s *socket) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+func (f *Feed) close(s *socket) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for channel, sub := range s.subscriptions {
 		sub.session.open--
 		delete(s.subscriptions, channel)
 	}
-	delete(x.sockets, s)
-}
-
-// DropSockets cuts all WebSocket connections off without a word, as a network that breaks does. Clients may come again.
-func (x *Exchange) DropSockets() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for s := range x.sockets {
-		s.cut()
-	}
-}
-
-// Subscribed returns the tokens of the subscriptions to a channel that are open, in no order.
-func (x *Exchange) Subscribed(channel string) (tokens []string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for s := range x.sockets {
-		if sub := s.subscriptions[channel]; sub != nil {
-			tokens = append(tokens, sub.token)
-		}
-	}
-	return tokens
-}
-
-// closeSockets cuts all WebSocket connections off, and lets no new ones in.
-func (x *Exchange) closeSockets() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.closing = true
-	for s := range x.sockets {
-		s.cut()
-	}
+	delete(f.sockets, s)
 }
 
 // newConnectionID is an unsigned 64-bit number, as Kraken's are.
 func newConnectionID() uint64 { return rand.Uint64() }
-
-// maxRateCounts are what a subscription's answer says of the tier's trading limit.
-var maxRateCounts = map[Tier]int{TierStarter: 60, TierIntermediate: 125, TierPro: 180}
-
-func (s *session) maxRateCount() int {
-	if count, ok := maxRateCounts[s.tier]; ok {
-		return count
-	}
-	return maxRateCounts[TierPro]
-}

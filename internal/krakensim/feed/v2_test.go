@@ -1,90 +1,91 @@
-package krakensim
+package feed
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestV2GreetsWithItsStatus(t *testing.T) {
-	matches(t, `{"channel":"status","type":"update","data":[{"api_version":"v2","connection_id":"*","system":"online",
-		"version":"*"}]}`, dial(t, startServer(t, Options{}).WebSocketV2URL()).next())
+	wiretest.Matches(t, `{"channel":"status","type":"update","data":[{"api_version":"v2","connection_id":"*","system":"online",
+		"version":"*"}]}`, wiretest.Dial(t, serve(t).v2).Next())
 }
 
 func TestV2SubscribesToPrivateChannels(t *testing.T) {
-	server := startServer(t, Options{})
-	ws := dial(t, server.WebSocketV2URL())
-	ws.next()
-	token := mintToken(t, server.Exchange)
+	server := serve(t)
+	ws := wiretest.Dial(t, server.v2)
+	ws.Next()
+	token := server.NewToken(trader)
 
-	ws.send(fmt.Sprintf(v2Executions, token))
-	matches(t, `{"method":"subscribe","req_id":7,"success":true,"time_in":"*","time_out":"*",
-		"result":{"channel":"executions","snapshot":true,"maxratecount":180}}`, ws.next())
-	matches(t, `{"channel":"executions","type":"snapshot","data":[],"sequence":1}`, ws.next())
-	ws.send(fmt.Sprintf(v2Executions, token))
-	matches(t, `{"success":false,"error":"Already subscribed","req_id":7}`, ws.next())
+	ws.Send(fmt.Sprintf(v2Executions, token))
+	wiretest.Matches(t, `{"method":"subscribe","req_id":7,"success":true,"time_in":"*","time_out":"*",
+		"result":{"channel":"executions","snapshot":true,"maxratecount":180}}`, ws.Next())
+	wiretest.Matches(t, `{"channel":"executions","type":"snapshot","data":[],"sequence":1}`, ws.Next())
+	ws.Send(fmt.Sprintf(v2Executions, token))
+	wiretest.Matches(t, `{"success":false,"error":"Already subscribed","req_id":7}`, ws.Next())
 
-	ws.send(`{"method":"subscribe","params":{"channel":"balances","token":"` + token + `"}}`)
-	matches(t, `{"method":"subscribe","success":true,"result":{"channel":"balances","snapshot":true}}`, ws.next())
-	matches(t, `{"channel":"balances","type":"snapshot","sequence":1,"data":[{"asset":"USD","balance":100000},
+	ws.Send(`{"method":"subscribe","params":{"channel":"balances","token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"method":"subscribe","success":true,"result":{"channel":"balances","snapshot":true}}`, ws.Next())
+	wiretest.Matches(t, `{"channel":"balances","type":"snapshot","sequence":1,"data":[{"asset":"USD","balance":100000},
 		{"asset":"BTC","asset_class":"currency","balance":2,"wallets":[{"type":"spot","id":"main","balance":2}]},
-		{"asset":"ETH","balance":50}]}`, ws.next())
+		{"asset":"ETH","balance":50}]}`, ws.Next())
 
-	ws.send(`{"method":"unsubscribe","params":{"channel":"balances","token":"` + token + `"}}`)
-	matches(t, `{"method":"unsubscribe","success":true,"result":{"channel":"balances"}}`, ws.next())
-	ws.send(`{"method":"unsubscribe","params":{"channel":"balances","token":"` + token + `"}}`)
-	matches(t, `{"method":"unsubscribe","success":false,"error":"Subscription Not Found"}`, ws.next())
+	ws.Send(`{"method":"unsubscribe","params":{"channel":"balances","token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"method":"unsubscribe","success":true,"result":{"channel":"balances"}}`, ws.Next())
+	ws.Send(`{"method":"unsubscribe","params":{"channel":"balances","token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"method":"unsubscribe","success":false,"error":"Subscription Not Found"}`, ws.Next())
 
-	ws.send(`{"method":"subscribe","params":{"channel":"balances","snapshot":false,"token":"` + token + `"}}`)
-	matches(t, `{"success":true,"result":{"snapshot":false}}`, ws.next())
-	ws.send(`{"method":"ping"}`)
-	matches(t, `{"method":"pong"}`, ws.next())
+	ws.Send(`{"method":"subscribe","params":{"channel":"balances","snapshot":false,"token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"success":true,"result":{"snapshot":false}}`, ws.Next())
+	ws.Send(`{"method":"ping"}`)
+	wiretest.Matches(t, `{"method":"pong"}`, ws.Next())
 }
 
 func TestV2TradesOnPaper(t *testing.T) {
-	server := startServer(t, Options{})
-	ws := dial(t, server.WebSocketV2URL())
-	ws.next()
-	token := mintToken(t, server.Exchange)
-	ws.send(fmt.Sprintf(v2Executions, token))
-	ws.next()
-	ws.next()
+	server := serve(t)
+	ws := wiretest.Dial(t, server.v2)
+	ws.Next()
+	token := server.NewToken(trader)
+	ws.Send(fmt.Sprintf(v2Executions, token))
+	ws.Next()
+	ws.Next()
 
 	order := `{"method":"add_order","req_id":1,"params":{"order_type":"%s","side":"sell","order_qty":0.25,` +
 		`"limit_price":90000.5,"symbol":"BTC/USD","cl_ord_id":"mine","token":"` + token + `"}}`
-	ws.send(fmt.Sprintf(order, "limit"))
-	ack := matches(t, `{"method":"add_order","req_id":1,"success":true,"time_in":"*","time_out":"*",
-		"result":{"order_id":"*","cl_ord_id":"mine"}}`, ws.next())
+	ws.Send(fmt.Sprintf(order, "limit"))
+	ack := wiretest.Matches(t, `{"method":"add_order","req_id":1,"success":true,"time_in":"*","time_out":"*",
+		"result":{"order_id":"*","cl_ord_id":"mine"}}`, ws.Next())
 	id := ack.(map[string]any)["result"].(map[string]any)["order_id"].(string)
 	assert.Regexp(t, orderID, id)
-	matches(t, `{"channel":"executions","type":"update","sequence":2,"data":[{"order_id":"`+id+`","cl_ord_id":"mine",
+	wiretest.Matches(t, `{"channel":"executions","type":"update","sequence":2,"data":[{"order_id":"`+id+`","cl_ord_id":"mine",
 		"exec_type":"pending_new","order_status":"pending_new","symbol":"BTC/USD","side":"sell","order_type":"limit",
-		"order_qty":0.25,"limit_price":90000.5,"time_in_force":"GTC","timestamp":"*"}]}`, ws.next())
-	matches(t, `{"sequence":3,"data":[{"order_id":"`+id+`","exec_type":"new","order_status":"new"}]}`, ws.next())
+		"order_qty":0.25,"limit_price":90000.5,"time_in_force":"GTC","timestamp":"*"}]}`, ws.Next())
+	wiretest.Matches(t, `{"sequence":3,"data":[{"order_id":"`+id+`","exec_type":"new","order_status":"new"}]}`, ws.Next())
 
-	ws.send(fmt.Sprintf(order, "limit"))
-	matches(t, `{"success":false,"error":"EOrder:Duplicate order"}`, ws.next())
+	ws.Send(fmt.Sprintf(order, "limit"))
+	wiretest.Matches(t, `{"success":false,"error":"EOrder:Duplicate order"}`, ws.Next())
 
-	other := dial(t, server.WebSocketV2URL())
-	other.next()
-	other.send(fmt.Sprintf(v2Executions, token))
-	other.next()
-	matches(t, `{"type":"snapshot","data":[{"order_id":"`+id+`","exec_type":"new"}]}`, other.next())
+	other := wiretest.Dial(t, server.v2)
+	other.Next()
+	other.Send(fmt.Sprintf(v2Executions, token))
+	other.Next()
+	wiretest.Matches(t, `{"type":"snapshot","data":[{"order_id":"`+id+`","exec_type":"new"}]}`, other.Next())
 
-	ws.send(`{"method":"cancel_order","params":{"order_id":["` + id + `","OXXXXX-XXXXX-XXXXXX"],"token":"` + token + `"}}`)
-	matches(t, `{"method":"cancel_order","success":true,"result":{"order_id":"`+id+`"}}`, ws.next())
-	matches(t, `{"sequence":4,"data":[{"order_id":"`+id+`","exec_type":"canceled","order_status":"canceled",
-		"reason":"User requested","cum_qty":0}]}`, ws.next())
-	matches(t, `{"method":"cancel_order","success":false,"error":"EOrder:Unknown order"}`, ws.next())
+	ws.Send(`{"method":"cancel_order","params":{"order_id":["` + id + `","OXXXXX-XXXXX-XXXXXX"],"token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"method":"cancel_order","success":true,"result":{"order_id":"`+id+`"}}`, ws.Next())
+	wiretest.Matches(t, `{"method":"cancel_order","success":false,"error":"EOrder:Unknown order"}`, ws.Next())
+	wiretest.Matches(t, `{"sequence":4,"data":[{"order_id":"`+id+`","exec_type":"canceled","order_status":"canceled",
+		"reason":"User requested","cum_qty":0}]}`, ws.Next())
 
-	ws.send(fmt.Sprintf(order, "market"))
-	matches(t, `{"success":true}`, ws.next())
-	matches(t, `{"data":[{"exec_type":"pending_new"}]}`, ws.next())
-	matches(t, `{"data":[{"exec_type":"new"}]}`, ws.next())
-	matches(t, `{"data":[{"exec_type":"canceled"}]}`, ws.next())
+	ws.Send(fmt.Sprintf(order, "market"))
+	wiretest.Matches(t, `{"success":true}`, ws.Next())
+	wiretest.Matches(t, `{"data":[{"exec_type":"pending_new"}]}`, ws.Next())
+	wiretest.Matches(t, `{"data":[{"exec_type":"new"}]}`, ws.Next())
+	wiretest.Matches(t, `{"data":[{"exec_type":"canceled"}]}`, ws.Next())
 }
 
 func TestV2RefusesInKrakensWords(t *testing.T) {
@@ -122,26 +123,15 @@ func TestV2RefusesInKrakensWords(t *testing.T) {
 		"to cancel nothing":                    {`{"method":"cancel_order","params":{"token":"TOKEN"}}`, `{"error":"EGeneral:Invalid arguments:order_id"}`},
 		"to cancel an unknown order":           {`{"method":"cancel_order","params":{"token":"TOKEN","cl_ord_id":"x"}}`, `{"error":"EOrder:Unknown order"}`},
 	}
-	x := New(exampleKey)
-	token := mintToken(t, x)
+	f := New()
+	token := f.NewToken(trader)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			sent := newBench(x, v2{}).receive([]byte(strings.ReplaceAll(test.frame, "TOKEN", token)))
+			sent := newBench(f, v2{}).receive([]byte(strings.ReplaceAll(test.frame, "TOKEN", token)))
 			require.Len(t, sent, 1)
-			matches(t, test.want, sent[0])
+			wiretest.Matches(t, test.want, sent[0])
 			assert.NotContains(t, sent[0], token)
 		})
 	}
-	assert.Empty(t, x.account(ExampleAPIKey).open)
-}
-
-func TestOpenOrdersAreLimited(t *testing.T) {
-	x := New(exampleKey)
-	b := newBench(x, v2{})
-	order := []byte(`{"method":"add_order","params":{"token":"` + mintToken(t, x) + `","order_type":"limit","side":"buy",` +
-		`"order_qty":0.001,"limit_price":1,"symbol":"ETH/USD"}}`)
-	for range maxOpenOrders {
-		matches(t, `{"success":true}`, b.receive(order)[0])
-	}
-	matches(t, `{"success":false,"error":"EOrder:Orders limit exceeded"}`, b.receive(order)[0])
+	assert.Empty(t, f.account(trader.APIKey).Open())
 }

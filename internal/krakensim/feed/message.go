@@ -1,6 +1,18 @@
-package krakensim
+package feed
 
 import "encoding/json"
+
+// object is a JSON object. Its fields come out in alphabetical order, as Kraken's do.
+type object = map[string]any
+
+// encode marshals what the simulator itself composed, which can't fail.
+func encode(value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic("feed: " + err.Error())
+	}
+	return text
+}
 
 func orNull(raw json.RawMessage) json.RawMessage {
 	if raw == nil {

@@ -1,63 +1,64 @@
-package krakensim
+package feed
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestV1GreetsWithItsStatus(t *testing.T) {
-	server := startServer(t, Options{})
-	for _, path := range []string{"", "/", "/v1"} {
-		matches(t, `{"event":"systemStatus","status":"online","version":"*","connectionID":"*"}`,
-			dial(t, server.WebSocketURL()+path).next())
+	server := serve(t)
+	{
+		wiretest.Matches(t, `{"event":"systemStatus","status":"online","version":"*","connectionID":"*"}`,
+			wiretest.Dial(t, server.v1).Next())
 	}
 }
 
 func TestV1SubscribesAndTradesOnPaper(t *testing.T) {
-	server := startServer(t, Options{})
-	ws := dial(t, server.WebSocketURL())
-	ws.next()
-	token := mintToken(t, server.Exchange)
+	server := serve(t)
+	ws := wiretest.Dial(t, server.v1)
+	ws.Next()
+	token := server.NewToken(trader)
 
-	ws.send(fmt.Sprintf(v1OpenOrders, token))
-	matches(t, `{"event":"subscriptionStatus","channelName":"openOrders","status":"subscribed","reqid":7,
-		"subscription":{"name":"openOrders","maxratecount":180}}`, ws.next())
-	matches(t, `[[],"openOrders",{"sequence":1}]`, ws.next())
-	ws.send(`{"event":"subscribe","subscription":{"name":"ownTrades","token":"` + token + `"}}`)
-	matches(t, `{"event":"subscriptionStatus","channelName":"ownTrades","status":"subscribed"}`, ws.next())
-	matches(t, `[[],"ownTrades",{"sequence":1}]`, ws.next())
+	ws.Send(fmt.Sprintf(v1OpenOrders, token))
+	wiretest.Matches(t, `{"event":"subscriptionStatus","channelName":"openOrders","status":"subscribed","reqid":7,
+		"subscription":{"name":"openOrders","maxratecount":180}}`, ws.Next())
+	wiretest.Matches(t, `[[],"openOrders",{"sequence":1}]`, ws.Next())
+	ws.Send(`{"event":"subscribe","subscription":{"name":"ownTrades","token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"event":"subscriptionStatus","channelName":"ownTrades","status":"subscribed"}`, ws.Next())
+	wiretest.Matches(t, `[[],"ownTrades",{"sequence":1}]`, ws.Next())
 
-	ws.send(`{"event":"addOrder","reqid":8,"token":"` + token + `","pair":"XBT/USD","type":"buy","ordertype":"limit",` +
+	ws.Send(`{"event":"addOrder","reqid":8,"token":"` + token + `","pair":"XBT/USD","type":"buy","ordertype":"limit",` +
 		`"price":"9857.0","volume":"0.002","userref":"3"}`)
-	ack := matches(t, `{"event":"addOrderStatus","status":"ok","reqid":8,"txid":"*",
-		"descr":"buy 0.00200000 XBTUSD @ limit 9857.0"}`, ws.next())
+	ack := wiretest.Matches(t, `{"event":"addOrderStatus","status":"ok","reqid":8,"txid":"*",
+		"descr":"buy 0.00200000 XBTUSD @ limit 9857.0"}`, ws.Next())
 	id := ack.(map[string]any)["txid"].(string)
 	assert.Regexp(t, orderID, id)
-	matches(t, `[[{"`+id+`":{"status":"pending","userref":3,"vol":"0.00200000","vol_exec":"0.00000000","oflags":"fciq",
+	wiretest.Matches(t, `[[{"`+id+`":{"status":"pending","userref":3,"vol":"0.00200000","vol_exec":"0.00000000","oflags":"fciq",
 		"timeinforce":"GTC","opentm":"*","descr":{"type":"buy","ordertype":"limit","price":"9857.00000","leverage":null}}}],
-		"openOrders",{"sequence":2}]`, ws.next())
-	matches(t, `[[{"`+id+`":{"status":"open","userref":3}}],"openOrders",{"sequence":3}]`, ws.next())
+		"openOrders",{"sequence":2}]`, ws.Next())
+	wiretest.Matches(t, `[[{"`+id+`":{"status":"open","userref":3}}],"openOrders",{"sequence":3}]`, ws.Next())
 
-	other := dial(t, server.WebSocketURL())
-	other.next()
-	other.send(fmt.Sprintf(v1OpenOrders, token))
-	other.next()
-	matches(t, `[[{"`+id+`":{"status":"open","descr":{"order":"buy 0.00200000 XBT/USD @ limit 9857.0"}}}],"openOrders",
-		{"sequence":1}]`, other.next())
+	other := wiretest.Dial(t, server.v1)
+	other.Next()
+	other.Send(fmt.Sprintf(v1OpenOrders, token))
+	other.Next()
+	wiretest.Matches(t, `[[{"`+id+`":{"status":"open","descr":{"order":"buy 0.00200000 XBT/USD @ limit 9857.0"}}}],"openOrders",
+		{"sequence":1}]`, other.Next())
 
-	ws.send(`{"event":"cancelOrder","token":"` + token + `","txid":["` + id + `","` + id + `"]}`)
-	matches(t, `{"event":"cancelOrderStatus","status":"ok"}`, ws.next())
-	matches(t, `[[{"`+id+`":{"status":"canceled","cancel_reason":"User requested","lastupdated":"*"}}],"openOrders",
-		{"sequence":4}]`, ws.next())
+	ws.Send(`{"event":"cancelOrder","token":"` + token + `","txid":["` + id + `","` + id + `"]}`)
+	wiretest.Matches(t, `{"event":"cancelOrderStatus","status":"ok"}`, ws.Next())
+	wiretest.Matches(t, `[[{"`+id+`":{"status":"canceled","cancel_reason":"User requested","lastupdated":"*"}}],"openOrders",
+		{"sequence":4}]`, ws.Next())
 
-	ws.send(`{"event":"unsubscribe","subscription":{"name":"ownTrades","token":"` + token + `"}}`)
-	matches(t, `{"event":"subscriptionStatus","channelName":"ownTrades","status":"unsubscribed"}`, ws.next())
-	ws.send(`{"event":"unsubscribe","subscription":{"name":"ownTrades","token":"` + token + `"}}`)
-	matches(t, `{"status":"error","errorMessage":"Subscription Not Found"}`, ws.next())
+	ws.Send(`{"event":"unsubscribe","subscription":{"name":"ownTrades","token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"event":"subscriptionStatus","channelName":"ownTrades","status":"unsubscribed"}`, ws.Next())
+	ws.Send(`{"event":"unsubscribe","subscription":{"name":"ownTrades","token":"` + token + `"}}`)
+	wiretest.Matches(t, `{"status":"error","errorMessage":"Subscription Not Found"}`, ws.Next())
 }
 
 func TestV1RefusesInKrakensWords(t *testing.T) {
@@ -85,13 +86,13 @@ func TestV1RefusesInKrakensWords(t *testing.T) {
 		"to cancel nothing":           {`{"event":"cancelOrder","token":"TOKEN"}`, `{"event":"cancelOrderStatus","errorMessage":"EGeneral:Invalid arguments:txid"}`},
 		"to cancel an unknown order":  {`{"event":"cancelOrder","token":"TOKEN","txid":["x"]}`, `{"event":"cancelOrderStatus","status":"error","errorMessage":"EOrder:Unknown order"}`},
 	}
-	x := New(exampleKey)
-	token := mintToken(t, x)
+	f := New()
+	token := f.NewToken(trader)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			sent := newBench(x, v1{}).receive([]byte(strings.ReplaceAll(test.frame, "TOKEN", token)))
+			sent := newBench(f, v1{}).receive([]byte(strings.ReplaceAll(test.frame, "TOKEN", token)))
 			require.Len(t, sent, 1)
-			matches(t, test.want, sent[0])
+			wiretest.Matches(t, test.want, sent[0])
 			assert.NotContains(t, sent[0], token)
 		})
 	}

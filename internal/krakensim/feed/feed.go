@@ -1,0 +1,135 @@
+// Package feed is the WebSocket side of the simulated Kraken: tokens, the private channels and the trading of WebSocket v1
+// and v2, and the paper accounts that they and REST share.
+package feed
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+)
+
+// A Feed has the tokens, the connections and the accounts of one simulated Kraken. All its methods may be called
+// concurrently.
+type Feed struct {
+	mu       sync.Mutex          // guards everything below, sockets' subscriptions and accounts included
+	sessions map[string]*session // by token
+	minted   int
+	accounts map[string]*account // by public key
+	sockets  map[*socket]struct{}
+	closed   bool // no more sockets
+}
+
+// account is a paper account in use.
+type account struct {
+	*paper.Account
+	apiKey string
+	expiry *time.Timer // runs out when the account's Deadline comes; nil if there is none
+	due    time.Time   // when it does
+}
+
+// New returns a feed with no tokens and no connections. The caller has to call [Feed.Close].
+func New() *Feed {
+	return &Feed{
+		sessions: make(map[string]*session),
+		accounts: make(map[string]*account),
+		sockets:  make(map[*socket]struct{}),
+	}
+}
+
+// ServeV1 serves a connection to WebSocket v1, until either side ends it.
+func (f *Feed) ServeV1(w http.ResponseWriter, r *http.Request) { f.serve(w, r, v1{}) }
+
+// ServeV2 serves a connection to WebSocket v2, until either side ends it.
+func (f *Feed) ServeV2(w http.ResponseWriter, r *http.Request) { f.serve(w, r, v2{}) }
+
+// Trade has do work on the paper account of a public key, and then tells those who have subscribed to it of what has
+// changed. The feed's lock is held meanwhile, so do must not wait, nor call the feed.
+func (f *Feed) Trade(apiKey string, do func(*paper.Account)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.account(apiKey)
+	do(a.Account)
+	f.publish(a)
+}
+
+// account returns the key's paper account. The caller holds f.mu.
+func (f *Feed) account(apiKey string) *account {
+	a := f.accounts[apiKey]
+	if a == nil {
+		a = &account{Account: paper.NewAccount(), apiKey: apiKey}
+		f.accounts[apiKey] = a
+	}
+	return a
+}
+
+// publish tells everybody who has subscribed to the account of what has happened to it. The caller holds f.mu, and has told
+// whoever did it.
+func (f *Feed) publish(a *account) {
+	f.watch(a)
+	for _, e := range a.TakeEvents() {
+		for s := range f.sockets {
+			for channel, sub := range s.subscriptions {
+				if sub.session.APIKey == a.apiKey {
+					s.protocol.publish(s, channel, sub, e)
+				}
+			}
+		}
+	}
+}
+
+// watch sets the account's timer by its deadline. The caller holds f.mu.
+func (f *Feed) watch(a *account) {
+	due := a.Deadline()
+	if due.Equal(a.due) || f.closed {
+		return
+	}
+	a.due = due
+	if a.expiry != nil {
+		a.expiry.Stop()
+		a.expiry = nil
+	}
+	if !due.IsZero() {
+		a.expiry = time.AfterFunc(time.Until(due), func() {
+			f.Trade(a.apiKey, func(account *paper.Account) { account.Expire(time.Now()) })
+		})
+	}
+}
+
+// Close cuts all connections off, and lets no new ones in.
+func (f *Feed) Close() {
+	f.DropSockets()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	for s := range f.sockets { // that came in between
+		s.cut()
+	}
+	for _, a := range f.accounts {
+		if a.expiry != nil {
+			a.expiry.Stop()
+		}
+	}
+}
+
+// DropSockets cuts all connections off without a word, as a network that breaks does. Clients may come again.
+func (f *Feed) DropSockets() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s := range f.sockets {
+		s.cut()
+	}
+}
+
+// Subscribed returns the tokens of the subscriptions to a channel that are open, in no order.
+func (f *Feed) Subscribed(channel string) (tokens []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s := range f.sockets {
+		if sub := s.subscriptions[channel]; sub != nil {
+			tokens = append(tokens, sub.token)
+		}
+	}
+	return tokens
+}

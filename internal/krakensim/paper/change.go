@@ -1,0 +1,156 @@
+package paper
+
+import (
+	"slices"
+	"time"
+)
+
+// Change is what is to be different about an order. What is nil stays.
+type Change struct {
+	Quantity *float64 // in all, with what was executed
+	Price    *float64
+	PostOnly *bool
+	Userref  *int64 // of the order that Edit makes
+}
+
+func (c Change) of(r Request) Request {
+	set(&r.Quantity, c.Quantity)
+	set(&r.Price, c.Price)
+	set(&r.PostOnly, c.PostOnly)
+	set(&r.Userref, c.Userref)
+	return r
+}
+
+func set[T any](field *T, to *T) {
+	if to != nil {
+		*field = *to
+	}
+}
+
+// Amend changes an open order, which keeps its id and what was executed of it. The error is a [Refusal].
+func (a *Account) Amend(id string, change Change, now time.Time) (amendID string, _ Order, err error) {
+	o, changed, err := a.changed(id, change)
+	if err != nil {
+		return "", Order{}, err
+	}
+	o.Request, o.Amended = changed.Request, true
+	a.tell(Event{Type: Amended, Order: o.copy(), At: now})
+	return newID("T"), o.copy(), nil
+}
+
+// CheckAmend returns the [Refusal] of what [Account.Amend] would refuse.
+func (a *Account) CheckAmend(id string, change Change) error {
+	_, _, err := a.changed(id, change)
+	return err
+}
+
+// changed returns an open order, and what it would be.
+func (a *Account) changed(id string, change Change) (o, changed *Order, err error) {
+	if o = a.byID(id); o == nil {
+		return nil, nil, UnknownOrder
+	}
+	to := *o
+	to.Request = change.of(o.Request)
+	if err := to.check(); err != nil {
+		return nil, nil, err
+	}
+	if to.Quantity <= o.Executed { // nothing would be left of it
+		return nil, nil, InvalidVolume
+	}
+	return o, &to, a.affordable(&to, o)
+}
+
+// Edit cancels an open order and places another in its stead, with an id of its own and nothing executed. It has no client
+// id, for Kraken's edits don't support them. The error is a [Refusal]; then the order stays as it was.
+func (a *Account) Edit(id string, change Change, now time.Time) (placed Order, err error) {
+	old, o, err := a.edited(id, change)
+	if err != nil {
+		return Order{}, err
+	}
+	a.cancel(old, "Order replaced", now)
+	a.add(o, now)
+	return o.copy(), nil
+}
+
+// CheckEdit returns what [Account.Edit] would place, or the [Refusal] of what it would refuse.
+func (a *Account) CheckEdit(id string, change Change) (Request, error) {
+	_, o, err := a.edited(id, change)
+	if err != nil {
+		return Request{}, err
+	}
+	return o.Request, nil
+}
+
+func (a *Account) edited(id string, change Change) (old, o *Order, err error) {
+	if old = a.byID(id); old == nil {
+		return nil, nil, UnknownOrder
+	}
+	request := change.of(old.Request)
+	request.ClientID = ""
+	if o, err = a.draft(request, old); err == nil && o.Quantity <= old.Executed {
+		err = InvalidVolume
+	}
+	return old, o, err
+}
+
+// Cancel takes an open order off the book. The error is a [Refusal].
+func (a *Account) Cancel(id string, now time.Time) (Order, error) {
+	o := a.byID(id)
+	if o == nil {
+		return Order{}, UnknownOrder
+	}
+	a.cancel(o, "User requested", now)
+	return o.copy(), nil
+}
+
+// CancelAll takes all open orders off the book, and returns how many there were.
+func (a *Account) CancelAll(now time.Time) int {
+	count := len(a.open)
+	for range count {
+		a.cancel(a.open[0], "User requested", now)
+	}
+	return count
+}
+
+// CancelAllAfter is Kraken's dead man's switch: all orders are canceled at the time that it returns, if it isn't called
+// again before. A timeout of zero switches it off, and the time is zero. It doesn't do so by itself: see [Account.Deadline].
+func (a *Account) CancelAllAfter(timeout time.Duration, now time.Time) time.Time {
+	a.cancelAt = time.Time{}
+	if timeout > 0 {
+		a.cancelAt = now.Add(timeout)
+	}
+	return a.cancelAt
+}
+
+// Deadline is when somebody has to call [Account.Expire]; zero for never.
+func (a *Account) Deadline() time.Time { return a.cancelAt }
+
+// Expire cancels all orders if it is time for it.
+func (a *Account) Expire(now time.Time) {
+	if a.cancelAt.IsZero() || now.Before(a.cancelAt) {
+		return
+	}
+	a.cancelAt = time.Time{}
+	a.CancelAll(now)
+}
+
+func (a *Account) cancel(o *Order, reason string, now time.Time) {
+	o.Reason = reason
+	a.close(o, Canceled, now)
+	a.tell(Event{Type: WasCanceled, Order: o.copy(), At: now})
+}
+
+// close moves an order from the open to the closed ones.
+func (a *Account) close(o *Order, status Status, now time.Time) {
+	o.Status, o.Closed = status, now
+	a.open = slices.DeleteFunc(a.open, func(other *Order) bool { return other == o })
+	a.closed = last(append(a.closed, o), maxClosed)
+}
+
+// last is the end of a list, so that what is remembered has a bound.
+func last[T any](list []T, count int) []T {
+	if len(list) <= count {
+		return list
+	}
+	return slices.Clone(list[len(list)-count:])
+}

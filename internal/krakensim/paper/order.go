@@ -1,0 +1,126 @@
+package paper
+
+import (
+	"crypto/rand"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Refusal is why something can't be done, in Kraken's words: its error string.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
+
+// What more than one operation refuses.
+const (
+	UnknownOrder  Refusal = "EOrder:Unknown order"
+	InvalidVolume Refusal = "EGeneral:Invalid arguments:volume"
+	InvalidPrice  Refusal = "EGeneral:Invalid arguments:price"
+)
+
+// Request is an order that somebody wants to place.
+type Request struct {
+	Pair        Pair
+	Side        string  // buy or sell
+	Type        string  // market or limit
+	Quantity    float64 // of the pair's base
+	Price       float64 // a limit order's, in the pair's quote
+	PostOnly    bool
+	TimeInForce string // "" or GTC: it rests until it is canceled; IOC: it doesn't rest at all
+	ClientID    string // cl_ord_id; "" for none
+	Userref     int64  // 0 for none
+}
+
+// Status is what has become of an order.
+type Status string
+
+// The states of an order.
+const (
+	Open     Status = "open"
+	Filled   Status = "filled"
+	Canceled Status = "canceled"
+)
+
+// Order is an order that was placed.
+type Order struct {
+	Request
+	ID     string
+	Opened time.Time
+
+	Status   Status
+	Executed float64 // of Quantity
+	Cost     float64 // of what was executed, without Fee
+	Fee      float64 // in the pair's quote
+	Trades   []string
+	Amended  bool      // since it was placed
+	Closed   time.Time // zero while it is open
+	Reason   string    // why it was canceled
+}
+
+// AveragePrice is what was paid for a unit; 0 if nothing was executed.
+func (o Order) AveragePrice() float64 {
+	if o.Executed == 0 {
+		return 0
+	}
+	return round(o.Cost/o.Executed, o.Pair.CostDecimals)
+}
+
+// Rest is what can still be executed.
+func (o Order) Rest() float64 { return round(o.Quantity-o.Executed, VolumeDecimals) }
+
+// Describe is the sentence in which Kraken repeats an order, with the name that the pair has there.
+func (r Request) Describe(pair string) string {
+	text := fmt.Sprintf("%s %.8f %s @ %s", r.Side, r.Quantity, pair, r.Type)
+	if r.Type == "market" {
+		return text
+	}
+	return text + " " + strconv.FormatFloat(r.Price, 'f', r.Pair.Decimals, 64)
+}
+
+// check says what is wrong with a request, whatever the account. It rounds what is given too finely.
+func (r *Request) check() error {
+	r.Quantity = round(r.Quantity, VolumeDecimals)
+	if r.Type == "market" {
+		r.Price = 0
+	}
+	switch {
+	case r.Side != "buy" && r.Side != "sell":
+		return Refusal("EGeneral:Invalid arguments:side")
+	case r.Type != "market" && r.Type != "limit":
+		return Refusal("EGeneral:Invalid arguments:ordertype")
+	case r.TimeInForce != "" && r.TimeInForce != "GTC" && r.TimeInForce != "IOC":
+		return Refusal("EGeneral:Invalid arguments:timeinforce")
+	case r.PostOnly && (r.Type == "market" || r.TimeInForce == "IOC"): // which take, or nothing
+		return Refusal("EGeneral:Invalid arguments:post_only")
+	case !positive(r.Quantity):
+		return InvalidVolume
+	case r.Type == "limit" && !positive(r.Price):
+		return InvalidPrice
+	case r.Type == "limit" && r.Price != round(r.Price, r.Pair.Decimals):
+		return Refusal(fmt.Sprintf("EOrder:Invalid price:%s price can only be specified up to %d decimals.",
+			r.Pair.Altname, r.Pair.Decimals))
+	case r.Quantity < r.Pair.MinVolume:
+		return Refusal("EGeneral:Invalid arguments:volume minimum not met")
+	case r.Type == "limit" && r.Quantity*r.Price < r.Pair.MinCost:
+		return Refusal("EOrder:Cost minimum not met")
+	}
+	return nil
+}
+
+func positive(v float64) bool { return v > 0 && !math.IsInf(v, 0) && !math.IsNaN(v) }
+
+// round gives back the number with so many decimals that is nearest, so that sums of amounts stay amounts.
+func round(v float64, decimals int) float64 {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'f', decimals, 64), 64)
+	return rounded
+}
+
+// newID makes an id of the shape of Kraken's: for orders (O) OXXXXX-XXXXX-XXXXXX, for trades (T) and ledger entries (L)
+// alike.
+func newID(kind string) string {
+	text := strings.ToUpper(rand.Text()) // 26 characters of base32
+	return kind + text[:5] + "-" + text[5:10] + "-" + text[10:16]
+}
