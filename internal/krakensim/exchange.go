@@ -9,7 +9,6 @@ import (
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/feed"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 // An Exchange is a simulated Kraken. It serves REST under /0/, WebSocket v1 at / (and /v1), and v2 at /v2. All its
@@ -123,12 +122,8 @@ func (x *Exchange) DropSockets() { x.feed.DropSockets() }
 // Subscribed returns the tokens of the subscriptions to a channel that are open, in no order.
 func (x *Exchange) Subscribed(channel string) (tokens []string) { return x.feed.Subscribed(channel) }
 
-// Fill executes an order of the key's paper account: so much of it at a price, or all that is left (quantity 0) at the
-// order's own price (price 0). The error is Kraken's refusal.
-func (x *Exchange) Fill(apiKey, orderID string, quantity, price float64) error {
-	var err error
-	x.feed.Trade(apiKey, func(account *paper.Account) {
-		_, err = account.Fill(orderID, quantity, price, time.Now())
-	})
-	return err
+// Fill executes an order of a paper account, whoever's it is: so much of it at a price, or all that is left (quantity 0) at
+// the order's own price (price 0). The error is Kraken's refusal.
+func (x *Exchange) Fill(orderID string, quantity, price float64) error {
+	return x.feed.Fill(orderID, quantity, price)
 }

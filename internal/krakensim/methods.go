@@ -14,7 +14,8 @@ import (
 // privateMethod is a method under /0/private/: what it needs, and what it answers once the caller is known. No lock is held
 // meanwhile.
 type privateMethod struct {
-	permission string
+	permission string // "" if it needs none
+	cost       int    // on the key's call counter
 	answer     func(x *Exchange, q query) answer
 }
 
@@ -26,10 +27,10 @@ type query struct {
 }
 
 var privateMethods = map[string]privateMethod{
-	"GetWebSocketsToken": {permission.WebSockets, getWebSocketsToken},
-	"GetApiKeyInfo":      {"", getAPIKeyInfo},
-	"Balance":            {permission.QueryFunds, balance},
-	"BalanceEx":          {permission.QueryFunds, balanceEx},
+	"GetWebSocketsToken": {permission.WebSockets, 1, getWebSocketsToken},
+	"GetApiKeyInfo":      {"", 1, getAPIKeyInfo},
+	"Balance":            {permission.QueryFunds, 1, balance},
+	"BalanceEx":          {permission.QueryFunds, 1, balanceEx},
 }
 
 func getWebSocketsToken(x *Exchange, q query) answer {

@@ -12,6 +12,8 @@
 //	PUT    /sim/key                {"api_key": "…", "api_secret": "…", "tier": "pro", …}: add or replace a Key;
 //	                               decay_step is a string such as "2s"
 //	DELETE /sim/key                {"api_key": "…"}: revoke it
+//	POST   /sim/fill               {"order_id": "…", "quantity": 0.1, "price": 20000}: execute an order, or so much of it;
+//	                               without a quantity all that is left, without a price at its own
 //	POST   /sim/expire-tokens      all WebSocket tokens made so far are worthless
 //	POST   /sim/close-connections  close idle connections
 //	POST   /sim/drop-sockets       cut all WebSocket connections off
@@ -42,6 +44,7 @@ func Handler(s *krakensim.Server) http.Handler {
 		"PUT /sim/nonce":              with(s, setNonce),
 		"PUT /sim/key":                with(s, setKey),
 		"DELETE /sim/key":             with(s, removeKey),
+		"POST /sim/fill":              with(s, fill),
 		"POST /sim/expire-tokens":     without(s.ExpireTokens),
 		"POST /sim/close-connections": without(s.CloseConnections),
 		"POST /sim/drop-sockets":      without(s.DropSockets),

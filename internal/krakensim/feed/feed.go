@@ -29,7 +29,7 @@ type account struct {
 	due    time.Time   // when it does
 }
 
-// New returns a feed with no tokens and no connections. The caller has to call [Feed.Close].
+// New returns a feed with no tokens and no connections. [Feed.Close] ends it.
 func New() *Feed {
 	return &Feed{
 		sessions: make(map[string]*session),
@@ -52,6 +52,20 @@ func (f *Feed) Trade(apiKey string, do func(*paper.Account)) {
 	a := f.account(apiKey)
 	do(a.Account)
 	f.publish(a)
+}
+
+// Fill executes an order of an account, whoever's it is, as [paper.Account.Fill] does.
+func (f *Feed) Fill(orderID string, quantity, price float64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.accounts {
+		if _, open := a.Find(orderID); open {
+			_, err := a.Fill(orderID, quantity, price, time.Now())
+			f.publish(a)
+			return err
+		}
+	}
+	return paper.UnknownOrder
 }
 
 // account returns the key's paper account. The caller holds f.mu.
@@ -99,11 +113,10 @@ func (f *Feed) watch(a *account) {
 
 // Close cuts all connections off, and lets no new ones in.
 func (f *Feed) Close() {
-	f.DropSockets()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
-	for s := range f.sockets { // that came in between
+	for s := range f.sockets {
 		s.cut()
 	}
 	for _, a := range f.accounts {
