@@ -48,7 +48,7 @@ type Server struct {
 	mu      sync.Mutex
 	conns   map[net.Conn]http.ConnState
 	closed  bool
-	pending sync.WaitGroup // handlers
+	pending sync.WaitGroup // handlers, and connections that net/http has
 }
 
 // Start serves a new exchange. The caller has to call [Server.Close].
@@ -173,7 +173,8 @@ func (s *Server) Close() {
 	s.pending.Wait()
 }
 
-// counted lets Close wait for handlers, which http.Server.Close doesn't.
+// counted lets Close wait for handlers, which http.Server.Close doesn't, and connState for connections: net/http goes on for
+// half a second with one that it has closed before it had read all.
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -194,9 +195,12 @@ func (s *Server) connState(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateClosed, http.StateHijacked:
 		delete(s.conns, conn)
-	default:
-		s.conns[conn] = state
+		s.pending.Done()
+		return
+	case http.StateNew: // net/http tells so before the listener's end, and so before Close waits
+		s.pending.Add(1)
 	}
+	s.conns[conn] = state
 }
 
 // withControl puts the control paths in front of the exchange.
