@@ -67,7 +67,7 @@ func TestV2TradesOnPaper(t *testing.T) {
 	wiretest.Matches(t, `{"sequence":3,"data":[{"order_id":"`+id+`","exec_type":"new","order_status":"new"}]}`, ws.Next())
 
 	ws.Send(fmt.Sprintf(order, "limit"))
-	wiretest.Matches(t, `{"success":false,"error":"EOrder:Duplicate order"}`, ws.Next())
+	wiretest.Matches(t, `{"success":false,"error":"EGeneral:Invalid arguments:cl_ord_id not unique"}`, ws.Next())
 
 	other := wiretest.Dial(t, server.v2)
 	other.Next()
@@ -115,7 +115,7 @@ func TestV2RefusesInKrakensWords(t *testing.T) {
 		"a quantity in a string":               {order(`,"order_qty":"1"`), `{"error":"Order_qty field must be a number_float"}`},
 		"no quantity":                          {order(`,"order_qty":0`), `{"error":"EGeneral:Invalid arguments:volume"}`},
 		"a negative price":                     {order(`,"limit_price":-1`), `{"error":"EGeneral:Invalid arguments:price"}`},
-		"neither buy nor sell":                 {order(`,"side":"hold"`), `{"error":"EGeneral:Invalid arguments:side"}`},
+		"neither buy nor sell":                 {order(`,"side":"hold"`), `{"error":"EGeneral:Invalid arguments:type"}`},
 		"an unknown order type":                {order(`,"order_type":"magic"`), `{"error":"EGeneral:Invalid arguments:ordertype"}`},
 		"more than there is":                   {order(`,"order_qty":1001`), `{"error":"EOrder:Insufficient funds"}`},
 		"more than any number":                 {order(`,"order_qty":1e308,"limit_price":1e308`), `{"error":"EOrder:Insufficient funds"}`},

@@ -81,11 +81,12 @@ func (v v2) cancelOrder(s *socket, q v2Request) {
 	}{{"order_id", account.Find}, {"cl_ord_id", account.FindClientID}} {
 		for _, id := range q.params.texts(by.field) {
 			named = true
-			o, _ := by.find(id)
-			if _, err := account.Cancel(o.ID, q.in); err != nil {
-				v.fail(s, q, err.Error())
+			o, there := by.find(id)
+			if !there {
+				v.fail(s, q, paper.UnknownOrder.Error())
 				continue
 			}
+			_, _ = account.Cancel(o.ID, q.in) // it is there
 			v.succeed(s, q, object{by.field: id})
 		}
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxOpen   = 500   // orders at once; Kraken has such a limit by pair and tier
+	maxOpen   = 60    // orders at once, of a pair: those of Kraken's tier Starter
 	maxClosed = 1_000 // orders that are remembered
 	maxTrades = 1_000 // that are remembered
 )
@@ -102,13 +102,23 @@ func (a *Account) draft(r Request, replaced *Order) (*Order, error) {
 		return nil, err
 	}
 	if a.byClientID(r.ClientID) != nil {
-		return nil, Refusal("EOrder:Duplicate order")
+		return nil, Refusal("EGeneral:Invalid arguments:cl_ord_id not unique")
 	}
-	if replaced == nil && len(a.open) >= maxOpen {
+	if replaced == nil && a.count(r.Pair) >= maxOpen {
 		return nil, Refusal("EOrder:Orders limit exceeded")
 	}
 	o := &Order{Request: r, Status: Open}
 	return o, a.affordable(o, replaced)
+}
+
+// count is how many open orders a pair has.
+func (a *Account) count(pair Pair) (count int) {
+	for _, o := range a.open {
+		if o.Pair == pair {
+			count++
+		}
+	}
+	return count
 }
 
 // affordable refuses an order for which the account has too little, if it takes the place of another, or nil.
@@ -164,6 +174,18 @@ func (a *Account) byClientID(id string) *Order {
 		return nil
 	}
 	return a.first(func(o *Order) bool { return o.ClientID == id })
+}
+
+// named returns the open order with Kraken's id. The error is a [Refusal].
+func (a *Account) named(id string) (*Order, error) {
+	if !idForm.MatchString(id) {
+		return nil, InvalidOrder
+	}
+	o := a.byID(id)
+	if o == nil {
+		return nil, UnknownOrder
+	}
+	return o, nil
 }
 
 func (a *Account) first(is func(*Order) bool) *Order {

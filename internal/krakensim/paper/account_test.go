@@ -44,10 +44,15 @@ func TestOrdersAreRefusedInKrakensWords(t *testing.T) {
 		want    Refusal // "" if it can be placed
 	}{
 		"a good one":                    {buy, ""},
-		"a side that there isn't":       {with(buy, func(r *Request) { r.Side = "hold" }), "EGeneral:Invalid arguments:side"},
+		"a side that there isn't":       {with(buy, func(r *Request) { r.Side = "hold" }), "EGeneral:Invalid arguments:type"},
 		"a type that there isn't":       {with(buy, func(r *Request) { r.Type = "iceberg" }), "EGeneral:Invalid arguments:ordertype"},
 		"a time in force":               {with(buy, func(r *Request) { r.TimeInForce = "GTD" }), "EGeneral:Invalid arguments:timeinforce"},
 		"post only, and not to rest":    {with(buy, func(r *Request) { r.PostOnly, r.TimeInForce = true, "IOC" }), "EGeneral:Invalid arguments:post_only"},
+		"a client's UUID":               {with(buy, func(r *Request) { r.ClientID = "6d1b345e-2821-40e2-ad83-4ecb18a06876" }), ""},
+		"the same without dashes":       {with(buy, func(r *Request) { r.ClientID = "da8e4ad59b78481c93e589746b0cf91f" }), ""},
+		"a client's text":               {with(buy, func(r *Request) { r.ClientID = "arb-20240509-00010" }), ""},
+		"a client's text, too long":     {with(buy, func(r *Request) { r.ClientID = "arb-20240509-000100" }), "EGeneral:Invalid arguments:cl_ord_id"},
+		"both of a client's ids":        {with(buy, func(r *Request) { r.ClientID, r.Userref = "arb", 1 }), "EGeneral:Invalid arguments"},
 		"post only, at market":          {with(buy, func(r *Request) { r.PostOnly, r.Type = true, "market" }), "EGeneral:Invalid arguments:post_only"},
 		"no volume":                     {with(buy, func(r *Request) { r.Quantity = 0 }), InvalidVolume},
 		"less than a volume can tell":   {with(buy, func(r *Request) { r.Quantity = 1e-9 }), InvalidVolume},
@@ -84,7 +89,7 @@ func TestOrdersAreRefusedInKrakensWords(t *testing.T) {
 
 func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	a := NewAccount()
-	o, err := a.Place(with(buy, func(r *Request) { r.ClientID, r.Userref = "mine", 7 }), now)
+	o, err := a.Place(with(buy, func(r *Request) { r.ClientID = "mine" }), now)
 	require.NoError(t, err)
 	assert.Regexp(t, `^O[A-Z2-7]{5}-[A-Z2-7]{5}-[A-Z2-7]{6}$`, o.ID)
 	assert.Equal(t, []EventType{PendingNew, New}, happened(a))
@@ -100,7 +105,7 @@ func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	_, there = a.FindClientID("")
 	assert.False(t, there)
 	_, err = a.Place(with(sell, func(r *Request) { r.ClientID = "mine" }), now)
-	assert.Equal(t, Refusal("EOrder:Duplicate order"), err)
+	assert.Equal(t, Refusal("EGeneral:Invalid arguments:cl_ord_id not unique"), err)
 
 	later := now.Add(time.Minute)
 	o, err = a.Cancel(o.ID, later)
@@ -112,6 +117,8 @@ func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	assert.Zero(t, a.Held("USD"))
 	_, err = a.Cancel(o.ID, later)
 	assert.Equal(t, UnknownOrder, err)
+	_, err = a.Cancel("mine", later)
+	assert.Equal(t, InvalidOrder, err)
 	_, there = a.Find(o.ID)
 	assert.False(t, there)
 }
@@ -138,6 +145,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 	_, err := a.Place(buy, now)
 	assert.Equal(t, Refusal("EOrder:Orders limit exceeded"), err)
+	assert.NoError(t, a.Check(sell), "the limit is a pair's")
 	oldest := a.Open()[0]
 	edited, err := a.Edit(oldest.ID, Change{}, now)
 	require.NoError(t, err, "one for another can always be had")

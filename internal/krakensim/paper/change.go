@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// userRequested is the reason of what was canceled by a request for it.
+const userRequested = "User requested"
+
 // Change is what is to be different about an order. What is nil stays.
 type Change struct {
 	Quantity *float64 // in all, with what was executed
@@ -27,11 +30,16 @@ func set[T any](field *T, to *T) {
 	}
 }
 
-// Amend changes an open order, which keeps its id and what was executed of it. The error is a [Refusal].
+// Amend changes an open order, which keeps its id and what was executed of it. If that is the new quantity or more, the rest is
+// canceled. The error is a [Refusal].
 func (a *Account) Amend(id string, change Change, now time.Time) (amendID string, _ Order, err error) {
 	o, changed, err := a.changed(id, change)
 	if err != nil {
 		return "", Order{}, err
+	}
+	if changed.Rest() <= 0 {
+		a.cancel(o, userRequested, now)
+		return newID("T"), o.copy(), nil
 	}
 	o.Request, o.Amended = changed.Request, true
 	a.tell(Event{Type: Amended, Order: o.copy(), At: now})
@@ -46,16 +54,16 @@ func (a *Account) CheckAmend(id string, change Change) error {
 
 // changed returns an open order, and what it would be.
 func (a *Account) changed(id string, change Change) (o, changed *Order, err error) {
-	if o = a.byID(id); o == nil {
-		return nil, nil, UnknownOrder
+	if o, err = a.named(id); err != nil {
+		return nil, nil, err
 	}
 	to := *o
 	to.Request = change.of(o.Request)
+	if to.Request == o.Request {
+		return nil, nil, Refusal("EOrder:No amendable parameters specified")
+	}
 	if err := to.check(); err != nil {
 		return nil, nil, err
-	}
-	if to.Quantity <= o.Executed { // nothing would be left of it
-		return nil, nil, InvalidVolume
 	}
 	return o, &to, a.affordable(&to, o)
 }
@@ -82,8 +90,8 @@ func (a *Account) CheckEdit(id string, change Change) (Request, error) {
 }
 
 func (a *Account) edited(id string, change Change) (old, o *Order, err error) {
-	if old = a.byID(id); old == nil {
-		return nil, nil, UnknownOrder
+	if old, err = a.named(id); err != nil {
+		return nil, nil, err
 	}
 	request := change.of(old.Request)
 	request.ClientID = ""
@@ -95,19 +103,21 @@ func (a *Account) edited(id string, change Change) (old, o *Order, err error) {
 
 // Cancel takes an open order off the book. The error is a [Refusal].
 func (a *Account) Cancel(id string, now time.Time) (Order, error) {
-	o := a.byID(id)
-	if o == nil {
-		return Order{}, UnknownOrder
+	o, err := a.named(id)
+	if err != nil {
+		return Order{}, err
 	}
-	a.cancel(o, "User requested", now)
+	a.cancel(o, userRequested, now)
 	return o.copy(), nil
 }
 
 // CancelAll takes all open orders off the book, and returns how many there were.
-func (a *Account) CancelAll(now time.Time) int {
+func (a *Account) CancelAll(now time.Time) int { return a.cancelAll(userRequested, now) }
+
+func (a *Account) cancelAll(reason string, now time.Time) int {
 	count := len(a.open)
 	for range count {
-		a.cancel(a.open[0], "User requested", now)
+		a.cancel(a.open[0], reason, now)
 	}
 	return count
 }
@@ -131,7 +141,7 @@ func (a *Account) Expire(now time.Time) {
 		return
 	}
 	a.cancelAt = time.Time{}
-	a.CancelAll(now)
+	a.cancelAll("CancelAllOrdersAfter Timeout", now)
 }
 
 func (a *Account) cancel(o *Order, reason string, now time.Time) {

@@ -29,7 +29,7 @@ func TestAnAmendedOrderKeepsItsIDAndWhatWasExecuted(t *testing.T) {
 
 func TestAnEditedOrderIsReplaced(t *testing.T) {
 	a := NewAccount()
-	o := place(t, a, with(buy, func(r *Request) { r.ClientID, r.Userref = "mine", 7 }))
+	o := place(t, a, with(buy, func(r *Request) { r.Userref = 7 }))
 	_, err := a.Fill(o.ID, 0.2, 0, now)
 	require.NoError(t, err)
 	a.TakeEvents()
@@ -51,43 +51,72 @@ func TestAnEditedOrderIsReplaced(t *testing.T) {
 }
 
 func TestAChangeThatIsRefusedLeavesTheOrderAsItWas(t *testing.T) {
+	const tick = "EOrder:Invalid price:XBTUSD price can only be specified up to 1 decimals."
 	for name, test := range map[string]struct {
-		change Change
-		want   error // nil if it can be done
+		change      Change
+		amend, edit Refusal // "" if it can be done
 	}{
-		"nothing at all":                 {Change{}, nil},
-		"no volume":                      {Change{Quantity: to(0.0)}, InvalidVolume},
-		"what was executed, and no more": {Change{Quantity: to(0.2)}, InvalidVolume},
-		"a bit more than was executed":   {Change{Quantity: to(0.20005)}, nil},
-		"a price between two ticks":      {Change{Price: to(1.05)}, Refusal("EOrder:Invalid price:XBTUSD price can only be specified up to 1 decimals.")},
-		"more than there is":             {Change{Quantity: to(6.0)}, Refusal("EOrder:Insufficient funds")},
-		"with what the order itself has": {Change{Quantity: to(4.7)}, nil},
+		"nothing at all":                 {Change{}, "EOrder:No amendable parameters specified", ""},
+		"what it is already":             {Change{Quantity: to(0.5)}, "EOrder:No amendable parameters specified", ""},
+		"no volume":                      {Change{Quantity: to(0.0)}, InvalidVolume, InvalidVolume},
+		"what was executed, and no more": {Change{Quantity: to(0.2)}, "", InvalidVolume},
+		"a bit more than was executed":   {Change{Quantity: to(0.20005)}, "", ""},
+		"a price between two ticks":      {Change{Price: to(1.05)}, tick, tick},
+		"more than there is":             {Change{Quantity: to(6.0)}, "EOrder:Insufficient funds", "EOrder:Insufficient funds"},
+		"with what the order itself has": {Change{Quantity: to(4.7)}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := NewAccount()
-			o := place(t, a, buy)
-			_, err := a.Fill(o.ID, 0.2, 0, now)
-			require.NoError(t, err)
-			a.TakeEvents()
-			before := a.Open()
+			for _, how := range []struct {
+				want      Refusal
+				check, do func(a *Account, id string) error
+			}{
+				{test.amend,
+					func(a *Account, id string) error { return a.CheckAmend(id, test.change) },
+					func(a *Account, id string) error { _, _, err := a.Amend(id, test.change, now); return err }},
+				{test.edit,
+					func(a *Account, id string) error { _, err := a.CheckEdit(id, test.change); return err },
+					func(a *Account, id string) error { _, err := a.Edit(id, test.change, now); return err }},
+			} {
+				a := NewAccount()
+				o := place(t, a, buy)
+				_, err := a.Fill(o.ID, 0.2, 0, now)
+				require.NoError(t, err)
+				a.TakeEvents()
+				before := a.Open()
 
-			_, editErr := a.CheckEdit(o.ID, test.change)
-			amendErr := a.CheckAmend(o.ID, test.change)
-			assert.Equal(t, before, a.Open())
-			assert.Equal(t, []any{test.want, test.want}, []any{editErr, amendErr})
-			if test.want != nil {
-				_, _, amendErr = a.Amend(o.ID, test.change, now)
-				_, editErr = a.Edit(o.ID, test.change, now)
-				assert.Equal(t, []any{test.want, test.want}, []any{editErr, amendErr})
+				checked := how.check(a, o.ID)
+				assert.Equal(t, before, a.Open())
+				assert.Equal(t, checked, how.do(a, o.ID), "both say the same")
+				if how.want == "" {
+					assert.NoError(t, checked)
+					assert.NotEmpty(t, a.TakeEvents())
+					continue
+				}
+				assert.Equal(t, how.want, checked)
 				assert.Equal(t, before, a.Open())
 				assert.Empty(t, a.TakeEvents())
 			}
 		})
 	}
 	a := NewAccount()
-	_, _, amendErr := a.Amend("O", Change{}, now)
-	_, editErr := a.Edit("O", Change{}, now)
-	assert.Equal(t, []error{UnknownOrder, UnknownOrder}, []error{amendErr, editErr})
+	for id, want := range map[string]Refusal{"O": InvalidOrder, "OAAAAA-BBBBB-CCCCCC": UnknownOrder} {
+		_, _, amendErr := a.Amend(id, Change{}, now)
+		_, editErr := a.Edit(id, Change{}, now)
+		assert.Equal(t, []error{want, want}, []error{amendErr, editErr})
+	}
+}
+
+func TestAnOrderAmendedToWhatWasExecutedIsCanceled(t *testing.T) {
+	a := NewAccount()
+	o := place(t, a, buy)
+	_, err := a.Fill(o.ID, 0.2, 0, now)
+	require.NoError(t, err)
+	a.TakeEvents()
+	_, amended, err := a.Amend(o.ID, Change{Quantity: to(0.1)}, now)
+	require.NoError(t, err)
+	assert.Equal(t, []EventType{WasCanceled}, happened(a))
+	assert.Equal(t, []any{Canceled, 0.2, 0.5}, []any{amended.Status, amended.Executed, amended.Quantity})
+	assert.Empty(t, a.Open())
 }
 
 func TestTheDeadMansSwitchCancelsAll(t *testing.T) {
@@ -102,6 +131,7 @@ func TestTheDeadMansSwitchCancelsAll(t *testing.T) {
 	a.Expire(now.Add(2 * time.Minute))
 	assert.Empty(t, a.Open())
 	assert.Equal(t, []EventType{WasCanceled, WasCanceled}, happened(a))
+	assert.Equal(t, "CancelAllOrdersAfter Timeout", a.Closed()[0].Reason)
 	assert.Zero(t, a.Deadline())
 
 	place(t, a, buy)

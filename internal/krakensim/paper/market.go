@@ -37,7 +37,7 @@ var Pairs = []Pair{
 	{ID: "XXBTZUSD", Altname: "XBTUSD", WSName: "XBT/USD", Symbol: "BTC/USD", Base: "BTC", Quote: "USD",
 		Decimals: 1, CostDecimals: 5, MinVolume: 0.00005, MinCost: 0.5},
 	{ID: "XETHZUSD", Altname: "ETHUSD", WSName: "ETH/USD", Symbol: "ETH/USD", Base: "ETH", Quote: "USD",
-		Decimals: 2, CostDecimals: 6, MinVolume: 0.001, MinCost: 0.5},
+		Decimals: 2, CostDecimals: 5, MinVolume: 0.001, MinCost: 0.5},
 }
 
 // VolumeDecimals is how finely a volume can be given, in all pairs.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ func (r Refusal) Error() string { return string(r) }
 // What more than one operation refuses.
 const (
 	UnknownOrder  Refusal = "EOrder:Unknown order"
+	InvalidOrder  Refusal = "EOrder:Invalid order" // not even an order's id
 	InvalidVolume Refusal = "EGeneral:Invalid arguments:volume"
 	InvalidPrice  Refusal = "EGeneral:Invalid arguments:price"
 )
@@ -88,11 +90,15 @@ func (r *Request) check() error {
 	}
 	switch {
 	case r.Side != "buy" && r.Side != "sell":
-		return Refusal("EGeneral:Invalid arguments:side")
+		return Refusal("EGeneral:Invalid arguments:type")
 	case r.Type != "market" && r.Type != "limit":
 		return Refusal("EGeneral:Invalid arguments:ordertype")
 	case r.TimeInForce != "" && r.TimeInForce != "GTC" && r.TimeInForce != "IOC":
 		return Refusal("EGeneral:Invalid arguments:timeinforce")
+	case r.ClientID != "" && !clientIDForm.MatchString(r.ClientID):
+		return Refusal("EGeneral:Invalid arguments:cl_ord_id")
+	case r.ClientID != "" && r.Userref != 0: // an order has one of both
+		return Refusal("EGeneral:Invalid arguments")
 	case r.PostOnly && (r.Type == "market" || r.TimeInForce == "IOC"): // which take, or nothing
 		return Refusal("EGeneral:Invalid arguments:post_only")
 	case !positive(r.Quantity):
@@ -109,6 +115,12 @@ func (r *Request) check() error {
 	}
 	return nil
 }
+
+// clientIDForm is a UUID with or without its dashes, or up to 18 characters of text (docs.kraken.com, "Add Order").
+var clientIDForm = regexp.MustCompile(`^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[ -~]{1,18})$`)
+
+// idForm is what an order's id looks like.
+var idForm = regexp.MustCompile(`^O[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{6}$`)
 
 func positive(v float64) bool { return v > 0 && !math.IsInf(v, 0) && !math.IsNaN(v) }
 

@@ -27,9 +27,9 @@ type Entry struct {
 // Fill executes an open order, or so much of it, at a price; zero for all that is left, and for the order's own price. Both
 // are rounded to what the pair allows. The error is a [Refusal].
 func (a *Account) Fill(id string, quantity, price float64, now time.Time) (Trade, error) {
-	o := a.byID(id)
-	if o == nil {
-		return Trade{}, UnknownOrder
+	o, err := a.named(id)
+	if err != nil {
+		return Trade{}, err
 	}
 	if quantity == 0 {
 		quantity = o.Rest()

@@ -72,6 +72,6 @@ func TestAFillThatCannotBe(t *testing.T) {
 			assert.Empty(t, a.Trades())
 		})
 	}
-	_, err := NewAccount().Fill("O", 0, 0, now)
+	_, err := NewAccount().Fill("OAAAAA-BBBBB-CCCCCC", 0, 0, now)
 	assert.Equal(t, UnknownOrder, err)
 }
