@@ -49,6 +49,13 @@ func (t Tier) maxRateCount() int {
 	return cmp.Or(maxRateCounts[t], maxRateCounts[TierPro])
 }
 
+// rateDecays are by how much the trading limits' counters go down in a second.
+var rateDecays = map[Tier]float64{TierStarter: 1, TierIntermediate: 2.34, TierPro: 3.75}
+
+func (t Tier) rateDecay() float64 {
+	return cmp.Or(rateDecays[t], rateDecays[TierPro])
+}
+
 // A Key is an API key pair as an account holder makes it at Kraken.
 type Key struct {
 	APIKey    string `json:"api_key"`    // public key
@@ -125,5 +132,6 @@ func (k *keyState) known(now time.Time) bool {
 
 // holder is whom a WebSocket token of the key stands for.
 func (k *keyState) holder() feed.Holder {
-	return feed.Holder{APIKey: k.APIKey, Permissions: k.permissions(), MaxRateCount: k.Tier.maxRateCount()}
+	return feed.Holder{APIKey: k.APIKey, Permissions: k.permissions(), MaxRateCount: k.Tier.maxRateCount(),
+		RateDecay: k.Tier.rateDecay()}
 }

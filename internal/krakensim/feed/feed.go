@@ -3,7 +3,9 @@
 package feed
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +29,7 @@ type account struct {
 	apiKey string
 	expiry *time.Timer // runs out when the account's Deadline comes; nil if there is none
 	due    time.Time   // when it does
+	rate   *tradingRate
 }
 
 // New returns a feed with no tokens and no connections. [Feed.Close] ends it.
@@ -72,7 +75,7 @@ func (f *Feed) Fill(orderID string, quantity, price float64) error {
 func (f *Feed) account(apiKey string) *account {
 	a := f.accounts[apiKey]
 	if a == nil {
-		a = &account{Account: paper.NewAccount(), apiKey: apiKey}
+		a = &account{Account: paper.NewAccount(), apiKey: apiKey, rate: newTradingRate()}
 		f.accounts[apiKey] = a
 	}
 	return a
@@ -83,9 +86,10 @@ func (f *Feed) account(apiKey string) *account {
 func (f *Feed) publish(a *account) {
 	f.watch(a)
 	for _, e := range a.TakeEvents() {
+		a.rate.observe(e)
 		for s := range f.sockets {
-			for channel, sub := range s.subscriptions {
-				if sub.session.APIKey == a.apiKey {
+			for _, channel := range slices.Sorted(maps.Keys(s.subscriptions)) { // Kraken tells openOrders before ownTrades
+				if sub := s.subscriptions[channel]; sub.session.APIKey == a.apiKey {
 					s.protocol.publish(s, channel, sub, e)
 				}
 			}

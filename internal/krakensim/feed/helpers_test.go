@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var trader = Holder{APIKey: "trader", Permissions: permission.Default(), MaxRateCount: 180}
+var trader = Holder{APIKey: "trader", Permissions: permission.Default(), MaxRateCount: 180, RateDecay: 3.75}
 
 // service is a feed on a listener of its own.
 type service struct {

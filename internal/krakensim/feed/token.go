@@ -15,6 +15,7 @@ type Holder struct {
 	APIKey       string
 	Permissions  []string // see package permission
 	MaxRateCount int      // of the tier's trading limit, as a subscription's answer tells it
+	RateDecay    float64  // by how much that limit's counter goes down in a second
 }
 
 // session is what a token stands for.

@@ -68,6 +68,9 @@ func (a *Account) changed(id string, change Change) (o, changed *Order, err erro
 	return o, &to, a.affordable(&to, o)
 }
 
+// Replaced is the reason for which an order was canceled that was edited.
+const Replaced = "Order replaced"
+
 // Edit cancels an open order and places another in its stead, with an id of its own and nothing executed. It has no client
 // id, for Kraken's edits don't support them. The error is a [Refusal]; then the order stays as it was.
 func (a *Account) Edit(id string, change Change, now time.Time) (placed Order, err error) {
@@ -75,7 +78,7 @@ func (a *Account) Edit(id string, change Change, now time.Time) (placed Order, e
 	if err != nil {
 		return Order{}, err
 	}
-	a.cancel(old, "Order replaced", now)
+	a.cancel(old, Replaced, now)
 	a.add(o, now)
 	return o.copy(), nil
 }
