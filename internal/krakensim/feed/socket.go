@@ -46,6 +46,8 @@ type subscription struct {
 	session  *session
 	token    string
 	sequence int64 // of the last message
+
+	rateCounter bool // it was asked for
 }
 
 // next numbers a message of the channel.
@@ -158,6 +160,7 @@ func (s *socket) subscribed() bool {
 const (
 	invalidSession    paper.Refusal = "ESession:Invalid session"
 	permissionDenied  paper.Refusal = "EGeneral:Permission denied"
+	noMarketData      paper.Refusal = "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com"
 	alreadySubscribed paper.Refusal = "Already subscribed"
 	notSubscribed     paper.Refusal = "Subscription Not Found"
 )

@@ -172,7 +172,7 @@ func TestOrdersReachSubscribersOfBothVersions(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(second.Next()), &ack))
 	require.Regexp(t, orderID, ack.Result.OrderID)
 	wiretest.Matches(t, `[[{"`+ack.Result.OrderID+`":{"status":"pending","vol":"0.50000000","descr":{"pair":"XBT/USD",
-		"order":"buy 0.50000000 XBT/USD @ limit 20000.0"}}}],"openOrders",{"sequence":2}]`, first.Next())
+		"order":"buy 0.50000000 XBT/USD @ limit 20000.00000"}}}],"openOrders",{"sequence":2}]`, first.Next())
 	wiretest.Matches(t, `[[{"`+ack.Result.OrderID+`":{"status":"open"}}],"openOrders",{"sequence":3}]`, first.Next())
 }
 
