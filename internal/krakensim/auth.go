@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +120,7 @@ func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time
 	switch {
 	case !key.counter.add(key.Tier, key.DecayStep, now):
 		return nil, "EAPI:Rate limit exceeded"
-	case method.permission != "" && !slices.Contains(key.permissions(), method.permission):
+	case !method.permitted(key.permissions()):
 		return nil, "EGeneral:Permission denied"
 	}
 	return key, ""

@@ -2,6 +2,7 @@ package krakensim
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,9 +15,13 @@ import (
 // privateMethod is a method under /0/private/: what it needs, and what it answers once the caller is known. No lock is held
 // meanwhile.
 type privateMethod struct {
-	permission string // "" if it needs none
-	cost       int    // on the key's call counter
-	answer     func(x *Exchange, q query) answer
+	permissions []string                                           // any of them will do; nil if it needs none
+	cost        int                                                // on the key's call counter
+	answer      func(x *Exchange, q query) (result any, err error) // an error is a refusal, in Kraken's words
+}
+
+func (m privateMethod) permitted(permissions []string) bool {
+	return m.permissions == nil || slices.ContainsFunc(m.permissions, func(one string) bool { return slices.Contains(permissions, one) })
 }
 
 // query is a private request whose caller is known.
@@ -26,20 +31,36 @@ type query struct {
 	now    time.Time
 }
 
+func (q query) may(permission string) bool { return slices.Contains(q.key.permissions(), permission) }
+
+// privateMethods have the permissions and the costs that docs.kraken.com gives them. For the cost of AmendOrder, CancelAll and
+// CancelAllOrdersAfter it names no figure. They go to the matching engine as AddOrder and CancelOrder do, which cost nothing.
 var privateMethods = map[string]privateMethod{
-	"GetWebSocketsToken": {permission.WebSockets, 1, getWebSocketsToken},
-	"GetApiKeyInfo":      {"", 1, getAPIKeyInfo},
-	"Balance":            {permission.QueryFunds, 1, balance},
-	"BalanceEx":          {permission.QueryFunds, 1, balanceEx},
+	"GetWebSocketsToken": {[]string{permission.WebSockets}, 1, getWebSocketsToken},
+	"GetApiKeyInfo":      {nil, 1, getAPIKeyInfo},
+	"Balance":            {[]string{permission.QueryFunds}, 1, balance},
+	"BalanceEx":          {[]string{permission.QueryFunds}, 1, balanceEx},
+
+	"TradeBalance":  {[]string{permission.QueryOpenTrades}, 1, tradeBalance},
+	"OpenOrders":    {[]string{permission.QueryOpenTrades}, 1, openOrders},
+	"ClosedOrders":  {[]string{permission.QueryClosedTrades}, 1, closedOrders},
+	"QueryOrders":   {[]string{permission.QueryOpenTrades, permission.QueryClosedTrades}, 1, queryOrders},
+	"TradesHistory": {[]string{permission.QueryClosedTrades}, 2, tradesHistory},
+
+	"AddOrder":             {[]string{permission.ModifyTrades}, 0, addOrder},
+	"AmendOrder":           {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, amendOrder},
+	"CancelOrder":          {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, cancelOrder},
+	"CancelAll":            {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, cancelAll},
+	"CancelAllOrdersAfter": {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, cancelAllOrdersAfter},
 }
 
-func getWebSocketsToken(x *Exchange, q query) answer {
-	return result(object{"token": x.feed.NewToken(q.key.holder()), "expires": int(feed.TokenLife.Seconds())})
+func getWebSocketsToken(x *Exchange, q query) (any, error) {
+	return object{"token": x.feed.NewToken(q.key.holder()), "expires": int(feed.TokenLife.Seconds())}, nil
 }
 
 // getAPIKeyInfo has the fields of docs.kraken.com, "Get API Key Info", with the names and types that an answer recorded from
 // the real API has: snake case, and numbers (times are Unix seconds) as text.
-func getAPIKeyInfo(_ *Exchange, q query) answer {
+func getAPIKeyInfo(_ *Exchange, q query) (any, error) {
 	key := q.key
 	seconds := func(t time.Time) string {
 		if t.IsZero() {
@@ -65,7 +86,7 @@ func getAPIKeyInfo(_ *Exchange, q query) answer {
 	if key.CamelCase {
 		info = inCamelCase(info)
 	}
-	return result(info)
+	return info, nil
 }
 
 // inCamelCase has the names as Kraken's page writes them: validUntil for valid_until.
@@ -81,18 +102,18 @@ func inCamelCase(info object) object {
 	return renamed
 }
 
-func balance(x *Exchange, q query) answer {
+func balance(x *Exchange, q query) (any, error) {
 	balances := object{}
 	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
 		for _, asset := range paper.Assets {
 			balances[asset.ID] = amount(account.Balance(asset.Code), asset.Decimals)
 		}
 	})
-	return result(balances)
+	return balances, nil
 }
 
 // balanceEx is what ccxt's fetchBalance asks for.
-func balanceEx(x *Exchange, q query) answer {
+func balanceEx(x *Exchange, q query) (any, error) {
 	balances := object{}
 	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
 		for _, asset := range paper.Assets {
@@ -102,7 +123,7 @@ func balanceEx(x *Exchange, q query) answer {
 			}
 		}
 	})
-	return result(balances)
+	return balances, nil
 }
 
 // amount writes a number with so many decimals, as Kraken's REST API has them: in a string.

@@ -70,7 +70,11 @@ func (x *Exchange) private(p privateRequest) answer {
 	if refusal != "" {
 		return refuse(refusal)
 	}
-	return method.answer(x, query{key: key, fields: p.fields, now: now})
+	value, err := method.answer(x, query{key: key, fields: p.fields, now: now})
+	if err != nil {
+		return refuse(err.Error())
+	}
+	return result(value)
 }
 
 // admit authenticates who calls. The key is a copy, as it was when the call came.

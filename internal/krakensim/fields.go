@@ -1,0 +1,81 @@
+package krakensim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+)
+
+// invalid is Kraken's error string for a field that has no meaning, or one that the paper account doesn't know.
+func invalid(name string) paper.Refusal { return paper.Refusal("EGeneral:Invalid arguments:" + name) }
+
+func (q query) text(name string) string { return q.fields.Get(name) }
+
+// flag is a field's boolean, in JavaScript's writing or Python's (True); false if it isn't there.
+func (q query) flag(name string) (bool, error) {
+	switch strings.ToLower(q.text(name)) {
+	case "true":
+		return true, nil
+	case "false", "":
+		return false, nil
+	}
+	return false, invalid(name)
+}
+
+// decimal is a field's number, in digits; 0 if it isn't there. Relative prices (+5, #1%) are refused.
+func (q query) decimal(name string) (float64, error) {
+	text := q.text(name)
+	if text == "" {
+		return 0, nil
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil || strings.Trim(text, "0123456789.") != "" {
+		return 0, invalid(name)
+	}
+	return number, nil
+}
+
+// optional is as decimal, but nil if it isn't there.
+func (q query) optional(name string) (*float64, error) {
+	if q.text(name) == "" {
+		return nil, nil
+	}
+	number, err := q.decimal(name)
+	return &number, err
+}
+
+// integer is a field's 32-bit integer; 0 if it isn't there.
+func (q query) integer(name string) (int64, error) {
+	text := q.text(name)
+	if text == "" {
+		return 0, nil
+	}
+	number, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, invalid(name)
+	}
+	return number, nil
+}
+
+// unsupported is a field that asks for what the paper account doesn't do.
+type unsupported struct {
+	name    string
+	none    string        // the value by which it doesn't ask for it, which many clients send with every order
+	refusal paper.Refusal // of any other value; "" for that of an invalid argument
+}
+
+func (q query) refuseUnsupported(fields []unsupported) error {
+	i := slices.IndexFunc(fields, func(field unsupported) bool {
+		text := q.text(field.name)
+		return text != "" && !strings.EqualFold(text, field.none)
+	})
+	switch {
+	case i < 0:
+		return nil
+	case fields[i].refusal != "":
+		return fields[i].refusal
+	}
+	return invalid(fields[i].name)
+}

@@ -1,0 +1,203 @@
+package krakensim
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+)
+
+// trade has do work on the caller's paper account.
+func (x *Exchange) trade(q query, do func(account *paper.Account) error) (err error) {
+	x.feed.Trade(q.key.APIKey, func(account *paper.Account) { err = do(account) })
+	return err
+}
+
+// notInAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that the paper account doesn't know.
+var notInAddOrder = []unsupported{
+	{name: "leverage", none: "none", refusal: "EOrder:Cannot open position"},
+	{name: "reduce_only", none: "false", refusal: "EOrder:Reduce only:No position exists"},
+	{name: "stptype", none: "cancel-newest"},
+	{name: "trigger", none: "last"},
+	{name: "starttm", none: "0"},
+	{name: "expiretm", none: "0"},
+	{name: "close", none: "{}"},
+	{name: "close[ordertype]"},
+	{name: "close[price]"},
+	{name: "close[price2]"},
+	{name: "price2", none: "0"},
+	{name: "displayvol"},
+	{name: "deadline"},
+	{name: "asset_class"},
+	{name: "broker"},
+}
+
+// addOrder places an order, or only says whether it could.
+func addOrder(x *Exchange, q query) (any, error) {
+	request, err := q.order()
+	if err != nil {
+		return nil, err
+	}
+	validate, err := q.flag("validate")
+	if err != nil {
+		return nil, err
+	}
+	added := object{"descr": object{"order": request.Describe(request.Pair.Altname)}}
+	return added, x.trade(q, func(account *paper.Account) error {
+		if validate {
+			return account.Check(request)
+		}
+		order, err := account.Place(request, q.now)
+		added["txid"] = []string{order.ID}
+		return err
+	})
+}
+
+// order is what an AddOrder asks for.
+func (q query) order() (request paper.Request, err error) {
+	if err = q.refuseUnsupported(notInAddOrder); err != nil {
+		return request, err
+	}
+	name := q.text("pair")
+	pair, ok := paper.FindPair(func(pair paper.Pair) bool {
+		return name == pair.ID || name == pair.Altname || name == pair.WSName
+	})
+	if !ok {
+		return request, paper.Refusal("EQuery:Unknown asset pair")
+	}
+	request = paper.Request{
+		Pair:        pair,
+		Side:        q.text("type"),
+		Type:        q.text("ordertype"),
+		TimeInForce: q.text("timeinforce"),
+		ClientID:    q.text("cl_ord_id"),
+	}
+	if request.Quantity, err = q.decimal("volume"); err != nil {
+		return request, err
+	}
+	if request.Price, err = q.decimal("price"); err != nil {
+		return request, err
+	}
+	if request.Userref, err = q.integer("userref"); err != nil {
+		return request, err
+	}
+	if request.Userref != 0 && request.ClientID != "" {
+		return request, invalid("cl_ord_id") // they exclude each other
+	}
+	request.PostOnly, err = q.postOnly()
+	return request, err
+}
+
+// postOnly reads an order's flags. The paper account takes its fee in the quote currency (fciq) only.
+func (q query) postOnly() (postOnly bool, err error) {
+	for flag := range strings.SplitSeq(q.text("oflags"), ",") {
+		switch flag {
+		case "post":
+			postOnly = true
+		case "", "fciq", "nompp": // the last of which Kraken ignores
+		case "viqc":
+			return false, invalid("viqc")
+		default:
+			return false, invalid("oflags")
+		}
+	}
+	return postOnly, nil
+}
+
+// cancelOrder cancels an order by Kraken's id or the client's, or all that have a userref.
+func cancelOrder(x *Exchange, q query) (any, error) {
+	id, clientID := q.text("txid"), q.text("cl_ord_id")
+	userref, err := strconv.ParseInt(id, 10, 32)
+	byUserref := err == nil && userref != 0
+	switch {
+	case id == "" && clientID == "":
+		return nil, invalid("txid")
+	case id != "" && clientID != "":
+		return nil, paper.Refusal("EGeneral:Invalid arguments")
+	case id != "" && !byUserref && !idShape.MatchString(id):
+		return nil, paper.Refusal("EOrder:Invalid order")
+	}
+	count := 0
+	err = x.trade(q, func(account *paper.Account) error {
+		for _, o := range account.Open() {
+			if o.ID != id && (clientID == "" || o.ClientID != clientID) && (!byUserref || o.Userref != userref) {
+				continue
+			}
+			if _, err := account.Cancel(o.ID, q.now); err != nil {
+				return err
+			}
+			count++
+		}
+		if count == 0 {
+			return paper.UnknownOrder
+		}
+		return nil
+	})
+	return object{"count": count}, err
+}
+
+func cancelAll(x *Exchange, q query) (any, error) {
+	count := 0
+	x.feed.Trade(q.key.APIKey, func(account *paper.Account) { count = account.CancelAll(q.now) })
+	return object{"count": count}, nil
+}
+
+// cancelAllOrdersAfter is Kraken's dead man's switch. Its timeout is in seconds, less than a day.
+func cancelAllOrdersAfter(x *Exchange, q query) (any, error) {
+	const day = 86_400
+	timeout, err := q.integer("timeout")
+	if err != nil || q.text("timeout") == "" || timeout < 0 || timeout >= day {
+		return nil, invalid("timeout")
+	}
+	var due time.Time
+	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+		due = account.CancelAllAfter(time.Duration(timeout)*time.Second, q.now)
+	})
+	trigger := "0"
+	if !due.IsZero() {
+		trigger = due.UTC().Format(time.RFC3339)
+	}
+	return object{"currentTime": q.now.UTC().Format(time.RFC3339), "triggerTime": trigger}, nil
+}
+
+// notInAmendOrder are the fields of AmendOrder that the paper account doesn't know.
+var notInAmendOrder = []unsupported{{name: "display_qty"}, {name: "trigger_price"}, {name: "deadline"}, {name: "pair"}}
+
+// amendOrder changes an order's quantity or price. It is what ccxt's editOrder asks for.
+func amendOrder(x *Exchange, q query) (any, error) {
+	change, err := q.change()
+	if err != nil {
+		return nil, err
+	}
+	id, clientID := q.text("txid"), q.text("cl_ord_id")
+	if (id == "") == (clientID == "") {
+		return nil, paper.Refusal("EGeneral:Invalid arguments")
+	}
+	amended := object{}
+	return amended, x.trade(q, func(account *paper.Account) (err error) {
+		if o, ok := account.FindClientID(clientID); ok {
+			id = o.ID
+		}
+		amended["amend_id"], _, err = account.Amend(id, change, q.now)
+		return err
+	})
+}
+
+// change is what an AmendOrder asks for. Its post_only is about a price that would take, which none does here.
+func (q query) change() (change paper.Change, err error) {
+	if err = q.refuseUnsupported(notInAmendOrder); err != nil {
+		return change, err
+	}
+	if change.Quantity, err = q.optional("order_qty"); err != nil {
+		return change, err
+	}
+	if change.Price, err = q.optional("limit_price"); err != nil {
+		return change, err
+	}
+	if change == (paper.Change{}) {
+		return change, paper.Refusal("EGeneral:Invalid arguments")
+	}
+	_, err = q.flag("post_only")
+	return change, err
+}
