@@ -135,3 +135,23 @@ func form(values ...string) string {
 	}
 	return fields.Encode()
 }
+
+// ask calls a private method with the next nonce, and fields in a form: names and values in turn.
+func ask(t *testing.T, x *Exchange, method string, fields ...string) reply {
+	t.Helper()
+	q := newRequest(privatePrefix+method, x.LastNonce(ExampleAPIKey)+1)
+	q.body += "&" + form(fields...)
+	return q.do(t, x.Transport())
+}
+
+// place places an order to buy 0.01 BTC at 20,000 dollars, with what the fields given add or change, and returns its id.
+func place(t *testing.T, x *Exchange, fields ...string) string {
+	t.Helper()
+	got := ask(t, x, "AddOrder", append([]string{
+		"pair", "XBTUSD", "type", "buy", "ordertype", "limit", "volume", "0.01", "price", "20000"}, fields...)...)
+	require.Empty(t, got.Error)
+	var added struct{ Txid []string }
+	require.NoError(t, json.Unmarshal(got.Result, &added))
+	require.Len(t, added.Txid, 1)
+	return added.Txid[0]
+}
