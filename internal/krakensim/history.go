@@ -2,15 +2,11 @@ package krakensim
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
-
-// idShape is what Kraken's ids of orders and trades look like.
-var idShape = regexp.MustCompile(`^[A-Z0-9]{6}-[A-Z0-9]{5}-[A-Z0-9]{6}$`)
 
 // history is which part of a list is asked for.
 type history struct {
@@ -44,11 +40,7 @@ func (q query) time(name string, at func(id string) (time.Time, bool)) (t time.T
 	if text == "" {
 		return t, nil
 	}
-	if idShape.MatchString(text) {
-		t, ok := at(text)
-		if !ok {
-			return t, invalid(name)
-		}
+	if t, ok := at(text); ok {
 		return t.Truncate(time.Microsecond), nil
 	}
 	const latest = 1 << 42 // so that microseconds are 64 bits

@@ -11,41 +11,24 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
-// orders returns the account's open and closed orders, oldest first.
-func (x *Exchange) orders(q query) (open, closed []paper.Order) {
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) { open, closed = account.Open(), account.Closed() })
-	return open, closed
-}
-
 func openOrders(x *Exchange, q query) (any, error) {
 	wanted, err := q.filter()
 	if err != nil {
 		return nil, err
 	}
-	open, _ := x.orders(q)
 	orders := object{}
-	for _, o := range open {
-		if wanted.has(o) {
-			orders[o.ID] = orderInfo(o, wanted.trades)
+	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+		for _, o := range account.Open() {
+			if wanted.has(o) {
+				orders[o.ID] = orderInfo(o, wanted.trades)
+			}
 		}
-	}
+	})
 	return object{"open": orders}, nil
 }
 
 func closedOrders(x *Exchange, q query) (any, error) {
-	_, closed := x.orders(q)
-	slices.Reverse(closed)
 	wanted, err := q.filter()
-	if err != nil {
-		return nil, err
-	}
-	h, err := q.history(func(id string) (opened time.Time, ok bool) {
-		i := slices.IndexFunc(closed, func(o paper.Order) bool { return o.ID == id })
-		if i < 0 {
-			return opened, false
-		}
-		return closed[i].Opened, true
-	})
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +36,25 @@ func closedOrders(x *Exchange, q query) (any, error) {
 	if !slices.Contains([]string{"", "both", "open", "close"}, at) {
 		return nil, invalid("closetime")
 	}
-	closed = slices.DeleteFunc(closed, func(o paper.Order) bool {
-		inPeriod := at != "close" && h.has(o.Opened) || at != "open" && h.has(o.Closed)
+	var part history
+	var orders []paper.Order
+	err = x.trade(q, func(account *paper.Account) (err error) {
+		orders = account.Closed()
+		part, err = q.history(func(id string) (time.Time, bool) {
+			o, err := account.Recall(id)
+			return o.Opened, err == nil
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(orders)
+	orders = slices.DeleteFunc(orders, func(o paper.Order) bool {
+		inPeriod := at != "close" && part.has(o.Opened) || at != "open" && part.has(o.Closed)
 		return !inPeriod || !wanted.has(o)
 	})
-	return pageOf(h, "closed", closed, func(o paper.Order) (string, object) {
+	return pageOf(part, "closed", orders, func(o paper.Order) (string, object) {
 		return o.ID, orderInfo(o, wanted.trades)
 	}), nil
 }
@@ -73,25 +70,26 @@ func queryOrders(x *Exchange, q query) (any, error) {
 	if q.text("txid") == "" || len(ids) > maxIDs {
 		return nil, invalid("txid")
 	}
-	open, closed := x.orders(q)
-	all := append(open, closed...)
 	orders := object{}
-	for _, id := range ids {
-		id = strings.TrimSpace(id)
-		i := slices.IndexFunc(all, func(o paper.Order) bool { return o.ID == id })
-		switch {
-		case !idShape.MatchString(id):
-			return nil, paper.Refusal("EOrder:Invalid order")
-		case i < 0:
-			return nil, paper.UnknownOrder
-		case !q.may(permission.QueryOpenTrades) && all[i].Status == paper.Open,
-			!q.may(permission.QueryClosedTrades) && all[i].Status != paper.Open:
-			return nil, paper.Refusal("EGeneral:Permission denied")
-		case wanted.has(all[i]):
-			orders[id] = orderInfo(all[i], wanted.trades)
+	return orders, x.trade(q, func(account *paper.Account) error {
+		for _, id := range ids {
+			o, err := account.Recall(strings.TrimSpace(id))
+			if err != nil {
+				return err
+			}
+			needed := permission.QueryClosedTrades
+			if o.Status == paper.Open {
+				needed = permission.QueryOpenTrades
+			}
+			if !q.may(needed) {
+				return paper.Refusal("EGeneral:Permission denied")
+			}
+			if wanted.has(o) {
+				orders[o.ID] = orderInfo(o, wanted.trades)
+			}
 		}
-	}
-	return orders, nil
+		return nil
+	})
 }
 
 // filter is which orders are asked for, and how.

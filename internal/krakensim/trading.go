@@ -82,9 +82,6 @@ func (q query) order() (request paper.Request, err error) {
 	if request.Userref, err = q.integer("userref"); err != nil {
 		return request, err
 	}
-	if request.Userref != 0 && request.ClientID != "" {
-		return request, invalid("cl_ord_id") // they exclude each other
-	}
 	request.PostOnly, err = q.postOnly()
 	return request, err
 }
@@ -108,33 +105,41 @@ func (q query) postOnly() (postOnly bool, err error) {
 // cancelOrder cancels an order by Kraken's id or the client's, or all that have a userref.
 func cancelOrder(x *Exchange, q query) (any, error) {
 	id, clientID := q.text("txid"), q.text("cl_ord_id")
-	userref, err := strconv.ParseInt(id, 10, 32)
-	byUserref := err == nil && userref != 0
 	switch {
 	case id == "" && clientID == "":
 		return nil, invalid("txid")
 	case id != "" && clientID != "":
 		return nil, paper.Refusal("EGeneral:Invalid arguments")
-	case id != "" && !byUserref && !idShape.MatchString(id):
-		return nil, paper.Refusal("EOrder:Invalid order")
 	}
 	count := 0
-	err = x.trade(q, func(account *paper.Account) error {
-		for _, o := range account.Open() {
-			if o.ID != id && (clientID == "" || o.ClientID != clientID) && (!byUserref || o.Userref != userref) {
-				continue
-			}
-			if _, err := account.Cancel(o.ID, q.now); err != nil {
+	err := x.trade(q, func(account *paper.Account) error {
+		ids := []string{id}
+		if clientID != "" {
+			ids = matching(account, func(o paper.Order) bool { return o.ClientID == clientID })
+		} else if userref, err := strconv.ParseInt(id, 10, 32); err == nil && userref != 0 { // 0 is none
+			ids = matching(account, func(o paper.Order) bool { return o.Userref == userref })
+		}
+		if count = len(ids); count == 0 {
+			return paper.UnknownOrder
+		}
+		for _, id := range ids {
+			if _, err := account.Cancel(id, q.now); err != nil {
 				return err
 			}
-			count++
-		}
-		if count == 0 {
-			return paper.UnknownOrder
 		}
 		return nil
 	})
 	return object{"count": count}, err
+}
+
+// matching are the ids of the open orders for which is is true.
+func matching(account *paper.Account, is func(paper.Order) bool) (ids []string) {
+	for _, o := range account.Open() {
+		if is(o) {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
 }
 
 func cancelAll(x *Exchange, q query) (any, error) {
@@ -176,7 +181,11 @@ func amendOrder(x *Exchange, q query) (any, error) {
 	}
 	amended := object{}
 	return amended, x.trade(q, func(account *paper.Account) (err error) {
-		if o, ok := account.FindClientID(clientID); ok {
+		if clientID != "" {
+			o, ok := account.FindClientID(clientID)
+			if !ok {
+				return paper.UnknownOrder
+			}
 			id = o.ID
 		}
 		amended["amend_id"], _, err = account.Amend(id, change, q.now)
@@ -194,9 +203,6 @@ func (q query) change() (change paper.Change, err error) {
 	}
 	if change.Price, err = q.optional("limit_price"); err != nil {
 		return change, err
-	}
-	if change == (paper.Change{}) {
-		return change, paper.Refusal("EGeneral:Invalid arguments")
 	}
 	_, err = q.flag("post_only")
 	return change, err

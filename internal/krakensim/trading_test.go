@@ -75,7 +75,8 @@ func TestAddOrderTakesWhatThePaperAccountKnows(t *testing.T) {
 		"a flag that isn't":          {[]string{"oflags", "fciq,fast"}, invalid("oflags")},
 		"a userref that isn't":       {[]string{"userref", "seven"}, invalid("userref")},
 		"a userref of 33 bits":       {[]string{"userref", "4294967296"}, invalid("userref")},
-		"a userref and an id":        {[]string{"userref", "7", "cl_ord_id", "seven"}, invalid("cl_ord_id")},
+		"a userref and an id":        {[]string{"userref", "7", "cl_ord_id", "seven"}, refused("EGeneral:Invalid arguments")},
+		"an id that is too long":     {[]string{"cl_ord_id", "nineteen characters"}, invalid("cl_ord_id")},
 		"neither true nor false":     {[]string{"validate", "maybe"}, invalid("validate")},
 	}
 	for name, test := range tests {
@@ -171,7 +172,7 @@ func TestAnAmendedOrderKeepsItsID(t *testing.T) {
 	}{
 		{[]string{"txid", id, "order_qty", "0.02", "post_only", "true"}, `{"error":[],"result":{"amend_id":"*"}}`},
 		{[]string{"cl_ord_id", "mine", "limit_price", "20001.5"}, `{"error":[],"result":{"amend_id":"*"}}`},
-		{[]string{"txid", id}, `{"error":["EGeneral:Invalid arguments"]}`},
+		{[]string{"txid", id}, `{"error":["EOrder:No amendable parameters specified"]}`},
 		{[]string{"order_qty", "0.02"}, `{"error":["EGeneral:Invalid arguments"]}`},
 		{[]string{"txid", id, "cl_ord_id", "mine", "order_qty", "0.02"}, `{"error":["EGeneral:Invalid arguments"]}`},
 		{[]string{"txid", "OABCDE-FGHIJ-KLMNOP", "order_qty", "0.02"}, `{"error":["EOrder:Unknown order"]}`},

@@ -188,6 +188,18 @@ func (a *Account) named(id string) (*Order, error) {
 	return o, nil
 }
 
+// Recall returns the order with Kraken's id, open or closed. The error is a [Refusal].
+func (a *Account) Recall(id string) (Order, error) {
+	o, err := a.named(id)
+	if i := slices.IndexFunc(a.closed, func(o *Order) bool { return o.ID == id }); i >= 0 {
+		o, err = a.closed[i], nil
+	}
+	if err != nil {
+		return Order{}, err
+	}
+	return o.copy(), nil
+}
+
 func (a *Account) first(is func(*Order) bool) *Order {
 	if i := slices.IndexFunc(a.open, is); i >= 0 {
 		return a.open[i]

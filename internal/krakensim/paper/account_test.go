@@ -119,6 +119,11 @@ func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	assert.Equal(t, UnknownOrder, err)
 	_, err = a.Cancel("mine", later)
 	assert.Equal(t, InvalidOrder, err)
+	recalled, err := a.Recall(o.ID)
+	require.NoError(t, err)
+	assert.Equal(t, o, recalled)
+	_, err = a.Recall("mine")
+	assert.Equal(t, InvalidOrder, err)
 	_, there = a.Find(o.ID)
 	assert.False(t, there)
 }
