@@ -56,6 +56,9 @@ func addOrder(x *Exchange, q query) (any, error) {
 
 // order is what an AddOrder asks for.
 func (q query) order() (request paper.Request, err error) {
+	if kind := q.text("ordertype"); kind != "market" && kind != "limit" {
+		return request, invalid("ordertype") // which says more of a stop order than its other fields would
+	}
 	if err = q.refuseUnsupported(notInAddOrder); err != nil {
 		return request, err
 	}
