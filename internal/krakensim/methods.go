@@ -21,7 +21,8 @@ type privateMethod struct {
 }
 
 func (m privateMethod) permitted(permissions []string) bool {
-	return m.permissions == nil || slices.ContainsFunc(m.permissions, func(one string) bool { return slices.Contains(permissions, one) })
+	return m.permissions == nil ||
+		slices.ContainsFunc(m.permissions, func(one string) bool { return slices.Contains(permissions, one) })
 }
 
 // query is a private request whose caller is known.
