@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/feed"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
@@ -62,20 +64,22 @@ func (q query) integer(name string) (int64, error) {
 // unsupported is a field that asks for what the paper account doesn't do.
 type unsupported struct {
 	name    string
-	none    string        // the value by which it doesn't ask for it, which many clients send with every order
-	refusal paper.Refusal // of any other value; "" for that of an invalid argument
+	none    []string      // the values by which it doesn't ask for it, which many clients send with every order
+	refusal paper.Refusal // of any other; "" for that of an invalid argument
 }
 
 func (q query) refuseUnsupported(fields []unsupported) error {
-	i := slices.IndexFunc(fields, func(field unsupported) bool {
-		text := q.text(field.name)
-		return text != "" && !strings.EqualFold(text, field.none)
-	})
-	switch {
-	case i < 0:
-		return nil
-	case fields[i].refusal != "":
-		return fields[i].refusal
+	for _, field := range fields {
+		switch text := strings.ToLower(q.text(field.name)); {
+		case text == "" || slices.Contains(field.none, text):
+		case field.refusal != "":
+			return field.refusal
+		default:
+			return invalid(field.name)
+		}
 	}
-	return invalid(fields[i].name)
+	return nil
 }
+
+// deadline refuses a request that comes too late, or whose deadline isn't 2 to 60 seconds ahead (docs.kraken.com, "Add Order").
+func (q query) deadline() error { return feed.CheckDeadline(q.text("deadline"), 2*time.Second, q.now) }

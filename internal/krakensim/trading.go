@@ -14,21 +14,21 @@ func (x *Exchange) trade(q query, do func(account *paper.Account) error) (err er
 	return err
 }
 
-// notInAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that the paper account doesn't know.
+// notInAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that ask for what the paper account doesn't do. It
+// trades with nobody, itself included, so it is all one which of two orders stptype would cancel.
 var notInAddOrder = []unsupported{
-	{name: "leverage", none: "none", refusal: "EOrder:Cannot open position"},
-	{name: "reduce_only", none: "false", refusal: "EOrder:Reduce only:No position exists"},
-	{name: "stptype", none: "cancel-newest"},
-	{name: "trigger", none: "last"},
-	{name: "starttm", none: "0"},
-	{name: "expiretm", none: "0"},
-	{name: "close", none: "{}"},
+	{name: "leverage", none: []string{"none"}, refusal: "EOrder:Cannot open position"},
+	{name: "reduce_only", none: []string{"false"}, refusal: "EOrder:Reduce only:No position exists"},
+	{name: "stptype", none: []string{"cancel-newest", "cancel-oldest", "cancel-both"}},
+	{name: "trigger", none: []string{"last"}},
+	{name: "starttm", none: []string{"0"}},
+	{name: "expiretm", none: []string{"0"}},
+	{name: "price2", none: []string{"0"}},
+	{name: "close", none: []string{"{}"}},
 	{name: "close[ordertype]"},
 	{name: "close[price]"},
 	{name: "close[price2]"},
-	{name: "price2", none: "0"},
 	{name: "displayvol"},
-	{name: "deadline"},
 	{name: "asset_class"},
 	{name: "broker"},
 }
@@ -60,6 +60,9 @@ func (q query) order() (request paper.Request, err error) {
 		return request, invalid("ordertype") // which says more of a stop order than its other fields would
 	}
 	if err = q.refuseUnsupported(notInAddOrder); err != nil {
+		return request, err
+	}
+	if err = q.deadline(); err != nil {
 		return request, err
 	}
 	name := q.text("pair")
@@ -164,13 +167,18 @@ func cancelAllOrdersAfter(x *Exchange, q query) (any, error) {
 	})
 	trigger := "0"
 	if !due.IsZero() {
-		trigger = due.UTC().Format(time.RFC3339)
+		trigger = wholeSeconds(due)
 	}
-	return object{"currentTime": q.now.UTC().Format(time.RFC3339), "triggerTime": trigger}, nil
+	return object{"currentTime": wholeSeconds(q.now), "triggerTime": trigger}, nil
+}
+
+// wholeSeconds tells a time to the second, rounded up.
+func wholeSeconds(t time.Time) string {
+	return t.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second).Format(time.RFC3339)
 }
 
 // notInAmendOrder are the fields of AmendOrder that the paper account doesn't know.
-var notInAmendOrder = []unsupported{{name: "display_qty"}, {name: "trigger_price"}, {name: "deadline"}, {name: "pair"}}
+var notInAmendOrder = []unsupported{{name: "display_qty"}, {name: "trigger_price"}, {name: "pair"}}
 
 // amendOrder changes an order's quantity or price. It is what ccxt's editOrder asks for.
 func amendOrder(x *Exchange, q query) (any, error) {
@@ -199,6 +207,9 @@ func amendOrder(x *Exchange, q query) (any, error) {
 // change is what an AmendOrder asks for. Its post_only is about a price that would take, which none does here.
 func (q query) change() (change paper.Change, err error) {
 	if err = q.refuseUnsupported(notInAmendOrder); err != nil {
+		return change, err
+	}
+	if err = q.deadline(); err != nil {
 		return change, err
 	}
 	if change.Quantity, err = q.optional("order_qty"); err != nil {

@@ -59,42 +59,48 @@ func TestAddOrderTakesWhatThePaperAccountKnows(t *testing.T) {
 		"a price in per cent":    {[]string{"price", "#1%"}, invalid("price")},
 		"too fine a price": {[]string{"price", "20000.05"},
 			refused("EOrder:Invalid price:XBTUSD price can only be specified up to 1 decimals.")},
-		"a second price":             {[]string{"price2", "21000"}, invalid("price2")},
-		"leverage":                   {[]string{"leverage", "2"}, refused("EOrder:Cannot open position")},
-		"to reduce a position":       {[]string{"reduce_only", "true"}, refused("EOrder:Reduce only:No position exists")},
-		"another self-trade rule":    {[]string{"stptype", "cancel-oldest"}, invalid("stptype")},
-		"another trigger":            {[]string{"trigger", "index"}, invalid("trigger")},
-		"a conditional close":        {[]string{"close[ordertype]", "limit", "close[price]", "30000"}, invalid("close[ordertype]")},
-		"to start later":             {[]string{"starttm", "+5"}, invalid("starttm")},
-		"to end by itself":           {[]string{"timeinforce", "GTD", "expiretm", "+60"}, invalid("expiretm")},
-		"a deadline":                 {[]string{"deadline", "2100-01-01T00:00:00Z"}, invalid("deadline")},
-		"an iceberg's tip":           {[]string{"displayvol", "0.001"}, invalid("displayvol")},
-		"a time in force that isn't": {[]string{"timeinforce", "PO"}, invalid("timeinforce")},
-		"a fee in the base currency": {[]string{"oflags", "fcib"}, invalid("oflags")},
-		"a volume in quote currency": {[]string{"ordertype", "market", "oflags", "viqc"}, invalid("viqc")},
-		"a flag that isn't":          {[]string{"oflags", "fciq,fast"}, invalid("oflags")},
-		"a userref that isn't":       {[]string{"userref", "seven"}, invalid("userref")},
-		"a userref of 33 bits":       {[]string{"userref", "4294967296"}, invalid("userref")},
-		"a userref and an id":        {[]string{"userref", "7", "cl_ord_id", "seven"}, refused("EGeneral:Invalid arguments")},
-		"an id that is too long":     {[]string{"cl_ord_id", "nineteen characters"}, invalid("cl_ord_id")},
-		"neither true nor false":     {[]string{"validate", "maybe"}, invalid("validate")},
+		"a second price":               {[]string{"price2", "21000"}, invalid("price2")},
+		"leverage":                     {[]string{"leverage", "2"}, refused("EOrder:Cannot open position")},
+		"to reduce a position":         {[]string{"reduce_only", "true"}, refused("EOrder:Reduce only:No position exists")},
+		"a self-trade rule that isn't": {[]string{"stptype", "cancel-all"}, invalid("stptype")},
+		"another trigger":              {[]string{"trigger", "index"}, invalid("trigger")},
+		"a conditional close":          {[]string{"close[ordertype]", "limit", "close[price]", "30000"}, invalid("close[ordertype]")},
+		"to start later":               {[]string{"starttm", "+5"}, invalid("starttm")},
+		"to end by itself":             {[]string{"timeinforce", "GTD", "expiretm", "+60"}, invalid("expiretm")},
+		"a deadline":                   {[]string{"deadline", "2000-01-01T00:00:02Z"}, usual}, // two seconds from now
+		"a deadline that is too near":  {[]string{"deadline", "2000-01-01T00:00:01.9Z"}, invalid("deadline")},
+		"a deadline that is too far":   {[]string{"deadline", "2000-01-01T00:01:01Z"}, invalid("deadline")},
+		"a deadline that has passed":   {[]string{"deadline", "1999-12-31T23:59:59Z"}, refused("EService:Deadline elapsed")},
+		"a deadline in seconds":        {[]string{"deadline", "5"}, invalid("deadline")},
+		"an iceberg's tip":             {[]string{"displayvol", "0.001"}, invalid("displayvol")},
+		"a time in force that isn't":   {[]string{"timeinforce", "PO"}, invalid("timeinforce")},
+		"a fee in the base currency":   {[]string{"oflags", "fcib"}, invalid("oflags")},
+		"a volume in quote currency":   {[]string{"ordertype", "market", "oflags", "viqc"}, invalid("viqc")},
+		"a flag that isn't":            {[]string{"oflags", "fciq,fast"}, invalid("oflags")},
+		"a userref that isn't":         {[]string{"userref", "seven"}, invalid("userref")},
+		"a userref of 33 bits":         {[]string{"userref", "4294967296"}, invalid("userref")},
+		"a userref and an id":          {[]string{"userref", "7", "cl_ord_id", "seven"}, refused("EGeneral:Invalid arguments")},
+		"an id that is too long":       {[]string{"cl_ord_id", "nineteen characters"}, invalid("cl_ord_id")},
+		"neither true nor false":       {[]string{"validate", "maybe"}, invalid("validate")},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			x := New(exampleKey)
-			fields := append([]string{"pair", "XBTUSD", "type", "buy", "ordertype", "limit", "volume", "0.01", "price", "20000"}, test.fields...)
-			got := ask(t, x, "AddOrder", fields...)
-			wiretest.Matches(t, test.want, got.body)
-			fields = append(fields, "validate", "true")
-			if name == "neither true nor false" {
-				return
-			}
-			// Validated, it is refused for the same reasons, and never placed.
-			x = New(exampleKey)
-			validated := ask(t, x, "AddOrder", fields...)
-			assert.Equal(t, got.Error, validated.Error)
-			assert.NotContains(t, validated.body, "txid")
-			assert.Equal(t, `{"error":[],"result":{"open":{}}}`, ask(t, x, "OpenOrders").body)
+			synctest.Test(t, func(t *testing.T) { // it is 2000-01-01T00:00:00Z
+				x := New(exampleKey)
+				fields := append([]string{"pair", "XBTUSD", "type", "buy", "ordertype", "limit", "volume", "0.01", "price", "20000"}, test.fields...)
+				got := ask(t, x, "AddOrder", fields...)
+				wiretest.Matches(t, test.want, got.body)
+				fields = append(fields, "validate", "true")
+				if name == "neither true nor false" {
+					return
+				}
+				// Validated, it is refused for the same reasons, and never placed.
+				x = New(exampleKey)
+				validated := ask(t, x, "AddOrder", fields...)
+				assert.Equal(t, got.Error, validated.Error)
+				assert.NotContains(t, validated.body, "txid")
+				assert.Equal(t, `{"error":[],"result":{"open":{}}}`, ask(t, x, "OpenOrders").body)
+			})
 		})
 	}
 }
@@ -181,6 +187,7 @@ func TestAnAmendedOrderKeepsItsID(t *testing.T) {
 		{[]string{"txid", id, "order_qty", "all"}, `{"error":["EGeneral:Invalid arguments:order_qty"]}`},
 		{[]string{"txid", id, "limit_price", "-100"}, `{"error":["EGeneral:Invalid arguments:limit_price"]}`},
 		{[]string{"txid", id, "order_qty", "0.02", "post_only", "maybe"}, `{"error":["EGeneral:Invalid arguments:post_only"]}`},
+		{[]string{"txid", id, "order_qty", "0.02", "deadline", "1999-12-31T23:59:59Z"}, `{"error":["EService:Deadline elapsed"]}`},
 		{[]string{"txid", id, "trigger_price", "100"}, `{"error":["EGeneral:Invalid arguments:trigger_price"]}`},
 	} {
 		wiretest.Matches(t, test.want, ask(t, x, "AmendOrder", test.fields...).body)

@@ -17,9 +17,13 @@ const (
 	farthestDeadline = time.Minute
 )
 
-// checkDeadline refuses a request that is too old to be carried out. An empty deadline is Kraken's own, seconds from now. The
-// error is a [paper.Refusal].
 func checkDeadline(deadline string, now time.Time) error {
+	return CheckDeadline(deadline, nearestDeadline, now)
+}
+
+// CheckDeadline refuses a request that is too old to be carried out, and one whose deadline is nearer than Kraken allows, or
+// more than a minute away. An empty deadline is Kraken's own, seconds from now. The error is a [paper.Refusal].
+func CheckDeadline(deadline string, nearest time.Duration, now time.Time) error {
 	if deadline == "" {
 		return nil
 	}
@@ -30,7 +34,7 @@ func checkDeadline(deadline string, now time.Time) error {
 		return invalidArgument("deadline")
 	case left <= 0:
 		return paper.Refusal("EService:Deadline elapsed")
-	case left < nearestDeadline, left > farthestDeadline:
+	case left < nearest, left > farthestDeadline:
 		return invalidArgument("deadline")
 	}
 	return nil
