@@ -48,6 +48,7 @@ type subscription struct {
 	sequence int64 // of the last message
 
 	rateCounter bool // it was asked for
+	brief       bool // v2's executions only of how orders begin and end
 }
 
 // next numbers a message of the channel.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 	"github.com/stretchr/testify/assert"
@@ -84,7 +85,7 @@ func TestAKeysPermissionsGoForItsTokens(t *testing.T) {
 	b2, b1 := newBench(f, v2{}), newBench(f, v1{})
 	denied := `{"error":"EGeneral:Permission denied","success":false}`
 	wiretest.Matches(t, denied, b2.receive(fmt.Appendf(nil, v2Executions, token))[0])
-	wiretest.Matches(t, denied, b2.receive([]byte(`{"method":"add_order","params":{"token":"` + token + `"}}`))[0])
+	wiretest.Matches(t, denied, b2.receive([]byte(`{"method":"cancel_all","params":{"token":"` + token + `"}}`))[0])
 	denied = `{"errorMessage":"EGeneral:Permission denied","status":"error"}`
 	wiretest.Matches(t, denied, b1.receive(fmt.Appendf(nil, v1OpenOrders, token))[0])
 	wiretest.Matches(t, denied, b1.receive([]byte(`{"event":"cancelOrder","token":"` + token + `"}`))[0])
@@ -179,14 +180,23 @@ func TestOrdersReachSubscribersOfBothVersions(t *testing.T) {
 func FuzzWebSocketV2Frame(f *testing.F) { fuzzFrames(f, v2{}, v2Executions) }
 func FuzzWebSocketV1Frame(f *testing.F) { fuzzFrames(f, v1{}, v1OpenOrders) }
 
-// fuzzFrames checks that any bytes are answered, with JSON. TOKEN in the input stands for a live token.
+// fuzzFrames checks that any bytes are answered, with JSON, and that no order holds what the account doesn't have. TOKEN in the
+// input stands for a live token, and MINE for the id of an open order.
 func fuzzFrames(f *testing.F, p protocol, subscribe string) {
 	for _, seed := range []string{
 		``, `{`, `null`, `[]`, `5`, `{"method":5}`, `{"event":[]}`, `{"method":"ping","req_id":1}`,
 		`{"event":"ping","reqid":18446744073709551616}`, fmt.Sprintf(subscribe, "TOKEN"), fmt.Sprintf(subscribe, "x"),
 		`{"method":"add_order","params":{"order_type":"limit","side":"buy","order_qty":1e308,"limit_price":1e308,` +
 			`"symbol":"BTC/USD","token":"TOKEN","cl_ord_id":"a"}}`,
-		`{"method":"cancel_order","params":{"cl_ord_id":["a"],"order_id":"b","token":"TOKEN"}}`,
+		`{"method":"cancel_order","params":{"cl_ord_id":["a"],"order_id":["b"],"token":"TOKEN"}}`,
+		`{"method":"cancel_order","params":{"order_userref":[1,-1],"token":"TOKEN"}}`,
+		`{"method":"amend_order","params":{"order_id":"MINE","order_qty":1e-9,"limit_price":-0,"token":"TOKEN"}}`,
+		`{"method":"edit_order","params":{"order_id":"MINE","symbol":"BTC/USD","order_qty":1,"validate":true,"token":"TOKEN"}}`,
+		`{"method":"cancel_all","params":{"token":"TOKEN"}}`,
+		`{"method":"cancel_all_orders_after","params":{"timeout":86399,"token":"TOKEN"}}`,
+		`{"method":"batch_add","params":{"symbol":"BTC/USD","deadline":"2026-01-01T00:00:00Z","token":"TOKEN","orders":[null,{` +
+			`"order_type":"market","side":"sell","order_qty":1,"time_in_force":"ioc"}]}}`,
+		`{"method":"batch_cancel","params":{"orders":["MINE","1"],"cl_ord_id":["a"],"token":"TOKEN"}}`,
 		`{"event":"addOrder","token":"TOKEN","pair":"XBT/USD","type":"buy","ordertype":"limit","price":"NaN","volume":"1"}`,
 		`{"event":"cancelOrder","token":"TOKEN","txid":["x"]}`,
 		`{"method":"unsubscribe","params":{"channel":"executions","token":"TOKEN"}}`,
@@ -196,12 +206,18 @@ func fuzzFrames(f *testing.F, p protocol, subscribe string) {
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		f := New()
-		token := f.NewToken(trader)
-		b := newBench(f, p)
-		sent := b.receive([]byte(strings.ReplaceAll(string(frame), "TOKEN", token)))
+		defer f.Close()
+		mine := strings.NewReplacer("TOKEN", f.NewToken(trader), "MINE", place(t, f).ID)
+		sent := newBench(f, p).receive([]byte(mine.Replace(string(frame))))
 		require.NotEmpty(t, sent)
 		for _, message := range sent {
 			assert.True(t, json.Valid([]byte(message)), message)
 		}
+		f.Trade(trader.APIKey, func(account *paper.Account) {
+			for _, asset := range paper.Assets {
+				held := account.Held(asset.Code)
+				assert.True(t, held >= 0 && held <= account.Balance(asset.Code), "%s: %v", asset.Code, held)
+			}
+		})
 	})
 }

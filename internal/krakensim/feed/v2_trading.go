@@ -1,151 +1,220 @@
 package feed
 
 import (
+	"strings"
+
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
-// trader finds the account that the request's token may trade for; if there is none, the client has been told.
-func (v v2) trader(s *socket, q v2Request, permission string) (*paper.Account, bool) {
-	token := q.params.text("token")
-	if token == "" {
-		v.fail(s, q, "Token(s) not found")
-		return nil, false
-	}
-	account, err := s.trade(token, permission, q.in)
-	if err != nil {
-		v.fail(s, q, err.Error())
-		return nil, false
-	}
-	return account, true
+// v2Method is a method that trades.
+type v2Method struct {
+	v2Message
+	permissions []string // any of them will do
+	do          func(v v2, s *socket, q v2Request, account *paper.Account)
 }
 
-func (v v2) addOrder(s *socket, q v2Request) {
-	account, ok := v.trader(s, q, permission.ModifyTrades)
-	if !ok {
+// placing and changing are what Kraken's pages of the same methods of REST ask of a key.
+var (
+	placing  = []string{permission.ModifyTrades}
+	changing = []string{permission.ModifyTrades, permission.CloseTrades}
+)
+
+// v2Order has the fields of an order that is alone, or one of a batch.
+var v2Order = []v2Field{
+	needed("order_type", isText), needed("side", isText), needed("order_qty", isNumber),
+	optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
+	optional("time_in_force", isText, `"gtc"`, `"ioc"`), optional("post_only", isFlag),
+	optional("cl_ord_id", isText), optional("order_userref", isInteger),
+	// These make no difference: an order's fee is in the quote currency anyway, and it meets no other of the account's.
+	optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
+	optional("stp_type", isText, `"cancel_newest"`, `"cancel_oldest"`, `"cancel_both"`),
+	optional("margin", isFlag, "false"), optional("reduce_only", isFlag, "false"),
+	foreign("cash_order_qty", isNumber), foreign("conditional", isObject), foreign("display_qty", isNumber),
+	foreign("effective_time", isText), foreign("expire_time", isText), foreign("sender_sub_id", isText),
+	foreign("triggers", isObject), foreign("stop_price", isNumber), foreign("trigger", isText),
+}
+
+// Fields that several methods have.
+var (
+	token    = needed("token", isText)
+	symbol   = needed("symbol", isText)
+	deadline = optional("deadline", isText)
+	validate = optional("validate", isFlag)
+)
+
+var v2Trading = map[string]v2Method{
+	"add_order": {v2Message{"add order", append([]v2Field{token, symbol, deadline, validate}, v2Order...)}, placing, v2.addOrder},
+	"amend_order": {v2Message{"amend order", []v2Field{
+		token, optional("order_id", isText), optional("cl_ord_id", isText), optional("symbol", isText), deadline,
+		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
+		optional("post_only", isFlag),
+		foreign("display_qty", isNumber), foreign("trigger_price", isNumber), foreign("trigger_price_type", isText),
+	}}, changing, v2.amendOrder},
+	"edit_order": {v2Message{"edit order", []v2Field{
+		token, needed("order_id", isText), symbol, deadline, validate,
+		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("post_only", isFlag),
+		optional("order_userref", isInteger), optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
+		optional("reduce_only", isFlag, "false"), foreign("display_qty", isNumber), foreign("triggers", isObject),
+		foreign("price", isNumber), foreign("stop_price", isNumber), foreign("trigger", isText),
+	}}, placing, v2.editOrder},
+	"cancel_order": {v2Message{"cancel order", []v2Field{
+		token, optional("order_id", isTexts), optional("cl_ord_id", isTexts), optional("order_userref", isNumbers),
+	}}, changing, v2.cancelOrder},
+	"cancel_all":              {v2Message{"cancel all", []v2Field{token}}, changing, v2.cancelAll},
+	"cancel_all_orders_after": {v2Message{"cancel all orders after", []v2Field{token, needed("timeout", isInteger)}}, changing, v2.cancelAllAfter},
+	"batch_add": {v2Message{"batch add", []v2Field{
+		token, symbol, needed("orders", isObjects), deadline, validate,
+	}}, placing, v2.batchAdd},
+	"batch_cancel": {v2Message{"batch cancel", []v2Field{
+		token, optional("orders", isTexts), optional("cl_ord_id", isTexts),
+	}}, changing, v2.batchCancel},
+}
+
+// trade does what a request of a trading method asks for.
+func (v v2) trade(s *socket, q v2Request) {
+	method := v2Trading[q.method]
+	err := method.check(q.params)
+	if err == nil {
+		err = checkDeadline(q.params, q.in)
+	}
+	if err != nil {
+		v.refuse(s, q, err)
 		return
 	}
-	r := paper.Request{
-		Side:     q.params.text("side"),
-		Type:     q.params.text("order_type"),
-		ClientID: q.params.text("cl_ord_id"),
-	}
-	var userref float64
-	for name, value := range map[string]*float64{
-		"order_qty": &r.Quantity, "limit_price": &r.Price, "order_userref": &userref,
-	} {
-		if *value, ok = q.params.number(name); !ok {
-			v.fail(s, q, fieldName(name)+" field must be a number_float")
+	for _, permission := range method.permissions {
+		var account *paper.Account
+		if account, err = s.trade(value[string](q.params, "token"), permission, q.in); err == nil {
+			method.do(v, s, q, account)
 			return
 		}
 	}
-	r.Userref = int64(userref)
-	if r.Pair, ok = paper.FindPair(func(p paper.Pair) bool { return p.Symbol == q.params.text("symbol") }); !ok {
-		v.fail(s, q, "EQuery:Unknown asset pair")
-		return
+	v.refuse(s, q, err)
+}
+
+// v2Pair is the market with a symbol. The error is a [paper.Refusal].
+func v2Pair(symbol string) (paper.Pair, error) {
+	pair, known := paper.FindPair(func(p paper.Pair) bool { return p.Symbol == symbol })
+	if !known {
+		return pair, paper.Refusal("EQuery:Unknown asset pair")
 	}
-	result := object{}
+	return pair, nil
+}
+
+// v2Ordered is the order that fields ask for. The error is a [paper.Refusal].
+func v2Ordered(pair paper.Pair, p params) (paper.Request, error) {
+	r := paper.Request{
+		Pair:        pair,
+		Side:        value[string](p, "side"),
+		Type:        value[string](p, "order_type"),
+		Quantity:    value[float64](p, "order_qty"),
+		Price:       value[float64](p, "limit_price"),
+		PostOnly:    value[bool](p, "post_only"),
+		TimeInForce: strings.ToUpper(value[string](p, "time_in_force")),
+		ClientID:    value[string](p, "cl_ord_id"),
+		Userref:     value[int64](p, "order_userref"),
+	}
+	if r.Type == "limit" && p["limit_price"] == nil {
+		return r, missing("limit_price")
+	}
+	return r, nil
+}
+
+// v2Placed is the answer for an order; its id is empty if it was validated only.
+func v2Placed(id string, r paper.Request) object {
+	result := object{"order_id": id}
 	if r.ClientID != "" {
 		result["cl_ord_id"] = r.ClientID
 	}
 	if r.Userref != 0 {
 		result["order_userref"] = r.Userref
 	}
-	if q.params.flag("validate", false) {
-		if err := account.Check(r); err != nil {
-			v.fail(s, q, err.Error())
-			return
-		}
-		v.succeed(s, q, result)
+	return result
+}
+
+func (v v2) addOrder(s *socket, q v2Request, account *paper.Account) {
+	pair, err := v2Pair(value[string](q.params, "symbol"))
+	if err != nil {
+		v.refuse(s, q, err)
+		return
+	}
+	r, err := v2Ordered(pair, q.params)
+	if err != nil {
+		v.refuse(s, q, err)
+		return
+	}
+	if value[bool](q.params, "validate") {
+		v.answer(s, q, v2Placed("", r), account.Check(r))
 		return
 	}
 	o, err := account.Place(r, q.in)
-	if err != nil {
-		v.fail(s, q, err.Error())
-		return
-	}
-	result["order_id"] = o.ID
-	v.succeed(s, q, result)
+	v.answer(s, q, v2Placed(o.ID, r), err)
 }
 
-// cancelOrder answers once for each order, as Kraken does.
-func (v v2) cancelOrder(s *socket, q v2Request) {
-	account, ok := v.trader(s, q, permission.CloseTrades)
-	if !ok {
+func (v v2) amendOrder(s *socket, q v2Request, account *paper.Account) {
+	id, clientID := pointer[string](q.params, "order_id"), pointer[string](q.params, "cl_ord_id")
+	result := object{}
+	switch {
+	case id == nil && clientID == nil:
+		v.refuse(s, q, missing("order_id"))
 		return
-	}
-	named := false
-	for _, by := range []struct {
-		field string
-		find  func(id string) (paper.Order, bool)
-	}{{"order_id", account.Find}, {"cl_ord_id", account.FindClientID}} {
-		for _, id := range q.params.texts(by.field) {
-			named = true
-			o, there := by.find(id)
-			if !there {
-				v.fail(s, q, paper.UnknownOrder.Error())
-				continue
-			}
-			_, _ = account.Cancel(o.ID, q.in) // it is there
-			v.succeed(s, q, object{by.field: id})
-		}
-	}
-	if !named {
-		v.fail(s, q, "EGeneral:Invalid arguments:order_id")
-	}
-}
-
-func (v2) publish(s *socket, channel string, sub *subscription, e paper.Event) {
-	if channel != "executions" {
+	case id != nil && clientID != nil:
+		v.refuse(s, q, invalid("cl_ord_id"))
 		return
-	}
-	var data object
-	switch e.Type {
-	case paper.PendingNew:
-		data = v2Order(e.Order, "pending_new")
-	case paper.New:
-		data = object{"order_id": e.Order.ID}
-	case paper.WasCanceled:
-		data = object{"order_id": e.Order.ID, "cum_qty": 0.0, "cum_cost": 0.0, "avg_price": 0.0,
-			"fee_usd_equiv": 0.0, "cancel_reason": e.Order.Reason, "reason": e.Order.Reason}
+	case id != nil:
+		result["order_id"] = *id
 	default:
+		o, there := account.FindClientID(*clientID)
+		if !there {
+			v.refuse(s, q, paper.UnknownOrder)
+			return
+		}
+		id, result["cl_ord_id"] = &o.ID, *clientID
+	}
+	err := v2SamePair(account, *id, q.params)
+	if err == nil {
+		result["amend_id"], _, err = account.Amend(*id, v2Change(q.params), q.in)
+	}
+	v.answer(s, q, result, err)
+}
+
+func (v v2) editOrder(s *socket, q v2Request, account *paper.Account) {
+	id := value[string](q.params, "order_id")
+	if err := v2SamePair(account, id, q.params); err != nil {
+		v.refuse(s, q, err)
 		return
 	}
-	data["exec_type"], data["order_status"] = string(e.Type), string(e.Type)
-	data["timestamp"] = e.At.UTC().Format(v2Time)
-	identify(data, e.Order)
-	s.send(object{"channel": channel, "type": "update", "data": []object{data}, "sequence": sub.next()})
-}
-
-// v2Order is an order as executions has it.
-func v2Order(o paper.Order, status string) object {
-	data := object{
-		"order_id": o.ID, "symbol": o.Pair.Symbol, "order_qty": o.Quantity, "cum_qty": 0.0, "cum_cost": 0.0,
-		"time_in_force": "GTC", "exec_type": status, "side": o.Side, "order_type": o.Type, "stop_price": 0.0,
-		"order_status": status, "fee_usd_equiv": 0.0, "fee_ccy_pref": "fciq",
-		"timestamp": o.Opened.UTC().Format(v2Time),
-	}
-	if o.Type == "limit" {
-		data["limit_price_type"], data["limit_price"] = "static", o.Price
-	}
-	identify(data, o)
-	return data
-}
-
-// identify adds the names that the client gave the order.
-func identify(data object, o paper.Order) {
-	if o.ClientID != "" {
-		data["cl_ord_id"] = o.ClientID
+	var o paper.Order
+	var err error
+	if value[bool](q.params, "validate") {
+		_, err = account.CheckEdit(id, v2Change(q.params))
 	} else {
-		data["order_userref"] = o.Userref
+		o, err = account.Edit(id, v2Change(q.params), q.in)
+	}
+	v.answer(s, q, object{"order_id": o.ID, "original_order_id": id}, err)
+}
+
+// v2Change is what is to be different about an order.
+func v2Change(p params) paper.Change {
+	return paper.Change{
+		Quantity: pointer[float64](p, "order_qty"),
+		Price:    pointer[float64](p, "limit_price"),
+		PostOnly: pointer[bool](p, "post_only"),
+		Userref:  pointer[int64](p, "order_userref"),
 	}
 }
 
-// v2Orders is the snapshot of executions: the open orders.
-func v2Orders(a *account) []object {
-	data := []object{}
-	for _, o := range a.Open() {
-		data = append(data, v2Order(o, "new"))
+// v2SamePair refuses a request that has the symbol of another market than the order's.
+func v2SamePair(account *paper.Account, id string, p params) error {
+	symbol := pointer[string](p, "symbol")
+	if symbol == nil {
+		return nil
 	}
-	return data
+	if _, err := v2Pair(*symbol); err != nil {
+		return err
+	}
+	if o, there := account.Find(id); there && o.Pair.Symbol != *symbol {
+		return paper.InvalidOrder
+	}
+	return nil
 }

@@ -82,6 +82,9 @@ func (r Request) Describe(pair string) string {
 	return text + " " + strconv.FormatFloat(r.Price, 'f', r.Pair.Decimals, 64)
 }
 
+// Validate returns the [Refusal] for an order that no account could place; nil if there is nothing wrong with it in itself.
+func (r Request) Validate() error { return r.check() }
+
 // check says what is wrong with a request, whatever the account. It rounds what is given too finely.
 func (r *Request) check() error {
 	r.Quantity = round(r.Quantity, VolumeDecimals)

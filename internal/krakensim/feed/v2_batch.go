@@ -1,0 +1,97 @@
+package feed
+
+import (
+	"strconv"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
+)
+
+// How many orders a batch has.
+const (
+	minBatch       = 2
+	maxBatchAdd    = 15
+	maxBatchCancel = 50
+)
+
+// batchAdd refuses all orders if one of them isn't right in itself. What the account refuses concerns that order only; then
+// the answer, which has a place for each, is no success. So Kraken's own Rust SDK reads it (krakenfx/kraken-api-sdk).
+func (v v2) batchAdd(s *socket, q v2Request, account *paper.Account) {
+	requests, err := v2Batch(q.params)
+	if err == nil { // more than add_order takes
+		_, err = s.trade(value[string](q.params, "token"), permission.CloseTrades, q.in)
+	}
+	validate := value[bool](q.params, "validate")
+	for i := 0; err == nil && validate && i < len(requests); i++ {
+		err = account.Check(requests[i])
+	}
+	if err != nil {
+		v.refuse(s, q, err)
+		return
+	}
+	success, result := true, []object{}
+	for _, r := range requests {
+		if validate {
+			result = append(result, object{"validation": "Validated Successfully"})
+		} else if o, err := account.Place(r, q.in); err != nil {
+			success, result = false, append(result, object{"error": err.Error()})
+		} else {
+			result = append(result, v2Placed(o.ID, r))
+		}
+	}
+	v.reply(s, q, object{"success": success, "result": result})
+}
+
+// v2Batch has the orders that fields ask for. The error is a [paper.Refusal].
+func v2Batch(p params) (requests []paper.Request, err error) {
+	pair, err := v2Pair(value[string](p, "symbol"))
+	if err != nil {
+		return nil, err
+	}
+	orders := value[[]params](p, "orders")
+	if len(orders) < minBatch || len(orders) > maxBatchAdd {
+		return nil, invalid("orders")
+	}
+	for _, fields := range orders {
+		if err := (v2Message{"batch add", v2Order}).check(fields); err != nil {
+			return nil, err
+		}
+		r, err := v2Ordered(pair, fields)
+		if err == nil {
+			err = r.Validate()
+		}
+		if err != nil {
+			return nil, err
+		}
+		requests = append(requests, r)
+	}
+	return requests, nil
+}
+
+// batchCancel counts the orders that were canceled. An id that isn't known is passed over, unless all are.
+func (v v2) batchCancel(s *socket, q v2Request, account *paper.Account) {
+	ids, clientIDs := value[[]string](q.params, "orders"), value[[]string](q.params, "cl_ord_id")
+	if total := len(ids) + len(clientIDs); total < minBatch || total > maxBatchCancel {
+		v.refuse(s, q, invalid("orders"))
+		return
+	}
+	count := 0
+	for _, id := range ids { // Kraken's, or a number of the client's
+		if userref, err := strconv.ParseInt(id, 10, 64); err == nil {
+			count += len(v2CancelUserref(account, userref, q.in))
+		} else if _, err := account.Cancel(id, q.in); err == nil {
+			count++
+		}
+	}
+	for _, clientID := range clientIDs {
+		if o, there := account.FindClientID(clientID); there {
+			_, _ = account.Cancel(o.ID, q.in) // it is there
+			count++
+		}
+	}
+	if count == 0 {
+		v.refuse(s, q, paper.UnknownOrder)
+		return
+	}
+	v.answer(s, q, object{"count": count}, nil)
+}

@@ -1,0 +1,76 @@
+package feed
+
+import (
+	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+)
+
+// cancelOrder answers once for each order, as Kraken does.
+func (v v2) cancelOrder(s *socket, q v2Request, account *paper.Account) {
+	ids, clientIDs := value[[]string](q.params, "order_id"), value[[]string](q.params, "cl_ord_id")
+	userrefs := value[[]int64](q.params, "order_userref")
+	switch min(len(ids), 1) + min(len(clientIDs), 1) + min(len(userrefs), 1) {
+	case 0:
+		v.refuse(s, q, missing("order_id"))
+		return
+	case 2, 3: // Kraken's page says that they can't be combined
+		v.refuse(s, q, paper.Refusal("EGeneral:Invalid arguments"))
+		return
+	}
+	for _, id := range ids {
+		_, err := account.Cancel(id, q.in)
+		v.answer(s, q, object{"order_id": id}, err)
+	}
+	for _, clientID := range clientIDs {
+		o, there := account.FindClientID(clientID)
+		if !there {
+			v.refuse(s, q, paper.UnknownOrder)
+			continue
+		}
+		_, err := account.Cancel(o.ID, q.in)
+		v.answer(s, q, object{"cl_ord_id": clientID}, err)
+	}
+	for _, userref := range userrefs {
+		canceled := v2CancelUserref(account, userref, q.in)
+		for _, id := range canceled {
+			v.answer(s, q, object{"order_id": id}, nil)
+		}
+		if canceled == nil {
+			v.refuse(s, q, paper.UnknownOrder)
+		}
+	}
+}
+
+// v2CancelUserref cancels all orders with a number of the client's, and returns their ids.
+func v2CancelUserref(account *paper.Account, userref int64, now time.Time) (ids []string) {
+	for _, o := range account.Open() {
+		if o.Userref == userref && userref != 0 {
+			_, _ = account.Cancel(o.ID, now) // it is there
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
+}
+
+func (v v2) cancelAll(s *socket, q v2Request, account *paper.Account) {
+	v.answer(s, q, object{"count": account.CancelAll(q.in)}, nil)
+}
+
+// maxTimeout is what the timeout of cancel_all_orders_after has to be less than, in seconds.
+const maxTimeout = 86_400
+
+func (v v2) cancelAllAfter(s *socket, q v2Request, account *paper.Account) {
+	timeout := value[int64](q.params, "timeout")
+	if timeout < 0 || timeout >= maxTimeout {
+		v.refuse(s, q, invalid("timeout"))
+		return
+	}
+	// Kraken's engine tells whole seconds, and they are rounded up: a request that came in at …19.975 was answered with …20.
+	now := q.in.Add(time.Second - 1).Truncate(time.Second)
+	result := object{"currentTime": now.UTC().Format(time.RFC3339), "triggerTime": "0"}
+	if due := account.CancelAllAfter(time.Duration(timeout)*time.Second, now); !due.IsZero() {
+		result["triggerTime"] = due.UTC().Format(time.RFC3339)
+	}
+	v.answer(s, q, result, nil)
+}

@@ -1,0 +1,108 @@
+package feed
+
+import (
+	"slices"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
+)
+
+// v2Channel is a private channel.
+type v2Channel struct {
+	permission string    // that it takes
+	options    []v2Field // of a subscribe, beside channel and token
+}
+
+var v2Channels = map[string]v2Channel{
+	"executions": {permission.QueryOpenTrades, []v2Field{
+		optional("snap_orders", isFlag), optional("snap_trades", isFlag), optional("order_status", isFlag),
+		optional("rebased", isFlag), optional("ratecounter", isFlag, "false"), foreign("users", isText),
+		optional("snapshot", isFlag), optional("snapshot_trades", isFlag),
+	}},
+	"balances": {permission.QueryFunds, []v2Field{
+		optional("snapshot", isFlag), optional("rebased", isFlag), foreign("users", isText),
+	}},
+}
+
+// v2PublicChannels are refused by ws-auth.kraken.com with a hint of their own.
+var v2PublicChannels = []string{"ticker", "book", "level3", "ohlc", "trade", "instrument"}
+
+// channel is the private channel that a request is about. The error is a [paper.Refusal].
+func (q v2Request) channel() (string, v2Channel, error) {
+	if q.params["channel"] == nil {
+		return "", v2Channel{}, missing("channel")
+	}
+	name := value[string](q.params, "channel")
+	channel, known := v2Channels[name]
+	switch {
+	case slices.Contains(v2PublicChannels, name):
+		return "", channel, paper.Refusal("Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com")
+	case !known:
+		return "", channel, unsupported
+	}
+	fields := []v2Field{needed("channel", isText), needed("token", isText)}
+	if q.method == "subscribe" {
+		fields = append(fields, channel.options...)
+	}
+	return name, channel, v2Message{q.method, fields}.check(q.params)
+}
+
+func (v v2) subscribe(s *socket, q v2Request) {
+	name, channel, err := q.channel()
+	if err != nil {
+		v.refuse(s, q, err)
+		return
+	}
+	sub, err := s.subscribe(name, value[string](q.params, "token"), channel.permission, q.in)
+	switch {
+	case err == invalidSession:
+		// As recorded from ws-auth.kraken.com: this refusal has two fields more than the others.
+		v.reply(s, q, object{"success": false, "error": err.Error(), "channel": name, "status": "error"})
+		return
+	case err != nil:
+		v.refuse(s, q, err)
+		return
+	}
+	account := s.feed.account(sub.session.APIKey)
+	var result object
+	var snapshot []object // nil for none
+	if name == "executions" {
+		result, snapshot = v2SubscribeExecutions(sub, q.params, account.Account)
+	} else {
+		result, snapshot = v2SubscribeBalances(q.params, account.Account)
+	}
+	result["channel"], result["snapshot"] = name, snapshot != nil
+	v.answer(s, q, result, nil)
+	if snapshot != nil {
+		v.tell(s, name, sub, "snapshot", snapshot...)
+	}
+}
+
+func (v v2) unsubscribe(s *socket, q v2Request) {
+	name, _, err := q.channel()
+	if err == nil {
+		err = s.unsubscribe(name, value[string](q.params, "token"), q.in)
+	}
+	v.answer(s, q, object{"channel": name}, err)
+}
+
+// tell sends a message of a channel.
+func (v2) tell(s *socket, channel string, sub *subscription, kind string, data ...object) {
+	if data == nil {
+		data = []object{}
+	}
+	s.send(object{"channel": channel, "type": kind, "data": data, "sequence": sub.next()})
+}
+
+func (v v2) publish(s *socket, channel string, sub *subscription, e paper.Event) {
+	switch channel {
+	case "executions":
+		if data := v2Execution(e, sub.brief); data != nil {
+			v.tell(s, channel, sub, "update", data)
+		}
+	case "balances":
+		for _, data := range v2Ledger(e) {
+			v.tell(s, channel, sub, "update", data)
+		}
+	}
+}
