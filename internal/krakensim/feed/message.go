@@ -1,6 +1,9 @@
 package feed
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // object is a JSON object. Its fields come out in alphabetical order, as Kraken's do.
 type object = map[string]any
@@ -43,16 +46,5 @@ func (p params) texts(name string) []string {
 	return nil
 }
 
-// flag is a field's boolean.
-func (p params) flag(name string, otherwise bool) bool {
-	flag := otherwise
-	_ = json.Unmarshal(orNull(p[name]), &flag)
-	return flag
-}
-
-// number is a field's number; false if it is there and is none.
-func (p params) number(name string) (float64, bool) {
-	var number float64
-	err := json.Unmarshal(orNull(p[name]), &number)
-	return number, err == nil
-}
+// fieldName writes a field's name as Kraken starts a sentence with it.
+func fieldName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }

@@ -72,20 +72,15 @@ func v2Envelope(fields params) (method string, _ params, err error) {
 		return "", nil, paper.Refusal("Method field must be " + isText.name)
 	}
 	method = value[string](fields, "method")
-	envelope := v2Message{method, []v2Field{
-		needed("method", isText), optional("params", isObject), optional("req_id", isInteger),
-	}}
-	switch trading, known := v2Trading[method]; {
+	envelope := v2Fields{needed("method", isText), optional("params", isObject)}
+	switch _, trading := v2Trading[method]; {
 	case method == "ping":
-		envelope.fields = []v2Field{needed("method", isText), optional("req_id", isInteger)}
-	case known:
-		envelope.name = trading.name
-	case method != "subscribe" && method != "unsubscribe":
+		envelope = envelope[:1]
+	case !trading && method != "subscribe" && method != "unsubscribe":
 		return method, nil, unsupported
 	}
-	// The number of a request was looked at: it may be greater than an int64.
-	delete(fields, "req_id")
-	return method, value[params](fields, "params"), envelope.check(fields)
+	delete(fields, "req_id") // which was looked at
+	return method, value[params](fields, "params"), envelope.check(method, fields)
 }
 
 // unsupported is Kraken's answer to a method or a channel that it doesn't have.

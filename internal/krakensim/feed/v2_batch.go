@@ -50,10 +50,10 @@ func v2Batch(p params) (requests []paper.Request, err error) {
 	}
 	orders := value[[]params](p, "orders")
 	if len(orders) < minBatch || len(orders) > maxBatchAdd {
-		return nil, invalid("orders")
+		return nil, invalidArgument("orders")
 	}
 	for _, fields := range orders {
-		if err := (v2Message{"batch add", v2Order}).check(fields); err != nil {
+		if err := v2Order.check("batch_add", fields); err != nil {
 			return nil, err
 		}
 		r, err := v2Ordered(pair, fields)
@@ -72,7 +72,7 @@ func v2Batch(p params) (requests []paper.Request, err error) {
 func (v v2) batchCancel(s *socket, q v2Request, account *paper.Account) {
 	ids, clientIDs := value[[]string](q.params, "orders"), value[[]string](q.params, "cl_ord_id")
 	if total := len(ids) + len(clientIDs); total < minBatch || total > maxBatchCancel {
-		v.refuse(s, q, invalid("orders"))
+		v.refuse(s, q, invalidArgument("orders"))
 		return
 	}
 	count := 0

@@ -57,20 +57,12 @@ func (v v2) cancelAll(s *socket, q v2Request, account *paper.Account) {
 	v.answer(s, q, object{"count": account.CancelAll(q.in)}, nil)
 }
 
-// maxTimeout is what the timeout of cancel_all_orders_after has to be less than, in seconds.
-const maxTimeout = 86_400
-
 func (v v2) cancelAllAfter(s *socket, q v2Request, account *paper.Account) {
 	timeout := value[int64](q.params, "timeout")
-	if timeout < 0 || timeout >= maxTimeout {
-		v.refuse(s, q, invalid("timeout"))
+	if timeout < 0 || timeout > maxCancelAfter {
+		v.refuse(s, q, invalidArgument("timeout"))
 		return
 	}
-	// Kraken's engine tells whole seconds, and they are rounded up: a request that came in at …19.975 was answered with …20.
-	now := q.in.Add(time.Second - 1).Truncate(time.Second)
-	result := object{"currentTime": now.UTC().Format(time.RFC3339), "triggerTime": "0"}
-	if due := account.CancelAllAfter(time.Duration(timeout)*time.Second, now); !due.IsZero() {
-		result["triggerTime"] = due.UTC().Format(time.RFC3339)
-	}
-	v.answer(s, q, result, nil)
+	due := account.CancelAllAfter(time.Duration(timeout)*time.Second, q.in)
+	v.answer(s, q, object{"currentTime": wholeSeconds(q.in), "triggerTime": wholeSeconds(due)}, nil)
 }

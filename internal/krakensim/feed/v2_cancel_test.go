@@ -50,9 +50,9 @@ func TestV2AnswersForEachCanceledOrder(t *testing.T) {
 
 func TestV2CancelsByOneKindOfName(t *testing.T) {
 	for params, want := range map[string]string{
-		`"order_id":"x"`:                                     "Order_id field must be an array of string",
-		`"order_id":[1]`:                                     "Order_id field must be an array of string",
-		`"order_userref":["1"]`:                              "Order_userref field must be an array of number_integer",
+		`"order_id":"x"`:                                     "Order_id field must be an array",
+		`"order_id":[1]`:                                     "Order_id field must be an array",
+		`"order_userref":["1"]`:                              "Order_userref field must be an array",
 		`"order_id":["x"],"cl_ord_id":["y"]`:                 "EGeneral:Invalid arguments",
 		`"order_id":["x"],"order_userref":[1]`:               "EGeneral:Invalid arguments",
 		`"order_id":[],"cl_ord_id":[],"order_userref":[]`:    "Order_id(s) not found",
@@ -92,7 +92,7 @@ func TestV2CancelsAllAfterATime(t *testing.T) {
 		answer, _ = c.call("cancel_all_orders_after", `"timeout":0`)
 		wiretest.Matches(t, `{"success":true,"result":{"currentTime":"2000-01-01T00:00:02Z","triggerTime":"0"}}`, answer)
 		c.call("cancel_all_orders_after", `"timeout":1`)
-		time.Sleep(1800*time.Millisecond - 1)
+		time.Sleep(time.Second - 1)
 		synctest.Wait()
 		assert.Empty(t, c.sent())
 		time.Sleep(1)

@@ -9,17 +9,17 @@ import (
 
 // v2Channel is a private channel.
 type v2Channel struct {
-	permission string    // that it takes
-	options    []v2Field // of a subscribe, beside channel and token
+	permission string   // that it takes
+	options    v2Fields // of a subscribe, beside channel and token
 }
 
 var v2Channels = map[string]v2Channel{
-	"executions": {permission.QueryOpenTrades, []v2Field{
+	"executions": {permission.QueryOpenTrades, v2Fields{
 		optional("snap_orders", isFlag), optional("snap_trades", isFlag), optional("order_status", isFlag),
 		optional("rebased", isFlag), optional("ratecounter", isFlag, "false"), foreign("users", isText),
 		optional("snapshot", isFlag), optional("snapshot_trades", isFlag),
 	}},
-	"balances": {permission.QueryFunds, []v2Field{
+	"balances": {permission.QueryFunds, v2Fields{
 		optional("snapshot", isFlag), optional("rebased", isFlag), foreign("users", isText),
 	}},
 }
@@ -36,15 +36,15 @@ func (q v2Request) channel() (string, v2Channel, error) {
 	channel, known := v2Channels[name]
 	switch {
 	case slices.Contains(v2PublicChannels, name):
-		return "", channel, paper.Refusal("Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com")
+		return "", channel, noMarketData
 	case !known:
 		return "", channel, unsupported
 	}
-	fields := []v2Field{needed("channel", isText), needed("token", isText)}
+	fields := v2Fields{needed("channel", isText), v2Token}
 	if q.method == "subscribe" {
 		fields = append(fields, channel.options...)
 	}
-	return name, channel, v2Message{q.method, fields}.check(q.params)
+	return name, channel, fields.check(q.method, q.params)
 }
 
 func (v v2) subscribe(s *socket, q v2Request) {

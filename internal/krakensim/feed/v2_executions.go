@@ -7,9 +7,6 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
-// snapTrades is how many trades a snapshot has at most.
-const snapTrades = 50
-
 // v2Warnings come with each subscription to executions, as recorded in 2024 (Brendan-Blanchard/kraken-async-rs).
 var v2Warnings = []string{
 	"cancel_reason is deprecated, use reason",
@@ -41,14 +38,13 @@ func v2SubscribeExecutions(sub *subscription, p params, account *paper.Account) 
 		snapshot = []object{}
 	}
 	if orders {
-		for _, o := range account.Open() {
+		for _, o := range slices.Backward(account.Open()) { // the last one comes first, as in v1's
 			snapshot = append(snapshot, v2OpenOrder(o))
 		}
 	}
 	if trades {
 		made := account.Trades()
-		slices.Reverse(made) // the last one comes first
-		for _, t := range made[:min(snapTrades, len(made))] {
+		for _, t := range slices.Backward(made[max(0, len(made)-maxTradesShown):]) {
 			_, open := account.Find(t.Order.ID)
 			snapshot = append(snapshot, v2OldTrade(t, open))
 		}

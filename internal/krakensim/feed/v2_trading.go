@@ -9,7 +9,7 @@ import (
 
 // v2Method is a method that trades.
 type v2Method struct {
-	v2Message
+	fields      v2Fields
 	permissions []string // any of them will do
 	do          func(v v2, s *socket, q v2Request, account *paper.Account)
 }
@@ -21,7 +21,7 @@ var (
 )
 
 // v2Order has the fields of an order that is alone, or one of a batch.
-var v2Order = []v2Field{
+var v2Order = v2Fields{
 	needed("order_type", isText), needed("side", isText), needed("order_qty", isNumber),
 	optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
 	optional("time_in_force", isText, `"gtc"`, `"ioc"`), optional("post_only", isFlag),
@@ -37,46 +37,46 @@ var v2Order = []v2Field{
 
 // Fields that several methods have.
 var (
-	token    = needed("token", isText)
-	symbol   = needed("symbol", isText)
-	deadline = optional("deadline", isText)
-	validate = optional("validate", isFlag)
+	v2Token    = needed("token", isText)
+	v2Symbol   = needed("symbol", isText)
+	v2Deadline = optional("deadline", isText)
+	v2Validate = optional("validate", isFlag)
 )
 
 var v2Trading = map[string]v2Method{
-	"add_order": {v2Message{"add order", append([]v2Field{token, symbol, deadline, validate}, v2Order...)}, placing, v2.addOrder},
-	"amend_order": {v2Message{"amend order", []v2Field{
-		token, optional("order_id", isText), optional("cl_ord_id", isText), optional("symbol", isText), deadline,
+	"add_order": {append(v2Fields{v2Token, v2Symbol, v2Deadline, v2Validate}, v2Order...), placing, v2.addOrder},
+	"amend_order": {v2Fields{
+		v2Token, optional("order_id", isText), optional("cl_ord_id", isText), optional("symbol", isText), v2Deadline,
 		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
 		optional("post_only", isFlag),
 		foreign("display_qty", isNumber), foreign("trigger_price", isNumber), foreign("trigger_price_type", isText),
-	}}, changing, v2.amendOrder},
-	"edit_order": {v2Message{"edit order", []v2Field{
-		token, needed("order_id", isText), symbol, deadline, validate,
+	}, changing, v2.amendOrder},
+	"edit_order": {v2Fields{
+		v2Token, needed("order_id", isText), v2Symbol, v2Deadline, v2Validate,
 		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("post_only", isFlag),
 		optional("order_userref", isInteger), optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
 		optional("reduce_only", isFlag, "false"), foreign("display_qty", isNumber), foreign("triggers", isObject),
 		foreign("price", isNumber), foreign("stop_price", isNumber), foreign("trigger", isText),
-	}}, placing, v2.editOrder},
-	"cancel_order": {v2Message{"cancel order", []v2Field{
-		token, optional("order_id", isTexts), optional("cl_ord_id", isTexts), optional("order_userref", isNumbers),
-	}}, changing, v2.cancelOrder},
-	"cancel_all":              {v2Message{"cancel all", []v2Field{token}}, changing, v2.cancelAll},
-	"cancel_all_orders_after": {v2Message{"cancel all orders after", []v2Field{token, needed("timeout", isInteger)}}, changing, v2.cancelAllAfter},
-	"batch_add": {v2Message{"batch add", []v2Field{
-		token, symbol, needed("orders", isObjects), deadline, validate,
-	}}, placing, v2.batchAdd},
-	"batch_cancel": {v2Message{"batch cancel", []v2Field{
-		token, optional("orders", isTexts), optional("cl_ord_id", isTexts),
-	}}, changing, v2.batchCancel},
+	}, placing, v2.editOrder},
+	"cancel_order": {v2Fields{
+		v2Token, optional("order_id", isTexts), optional("cl_ord_id", isTexts), optional("order_userref", isNumbers),
+	}, changing, v2.cancelOrder},
+	"cancel_all":              {v2Fields{v2Token}, changing, v2.cancelAll},
+	"cancel_all_orders_after": {v2Fields{v2Token, needed("timeout", isInteger)}, changing, v2.cancelAllAfter},
+	"batch_add": {v2Fields{
+		v2Token, v2Symbol, needed("orders", isObjects), v2Deadline, v2Validate,
+	}, placing, v2.batchAdd},
+	"batch_cancel": {v2Fields{
+		v2Token, optional("orders", isTexts), optional("cl_ord_id", isTexts),
+	}, changing, v2.batchCancel},
 }
 
 // trade does what a request of a trading method asks for.
 func (v v2) trade(s *socket, q v2Request) {
 	method := v2Trading[q.method]
-	err := method.check(q.params)
+	err := method.fields.check(q.method, q.params)
 	if err == nil {
-		err = checkDeadline(q.params, q.in)
+		err = checkDeadline(value[string](q.params, "deadline"), q.in)
 	}
 	if err != nil {
 		v.refuse(s, q, err)
@@ -159,7 +159,7 @@ func (v v2) amendOrder(s *socket, q v2Request, account *paper.Account) {
 		v.refuse(s, q, missing("order_id"))
 		return
 	case id != nil && clientID != nil:
-		v.refuse(s, q, invalid("cl_ord_id"))
+		v.refuse(s, q, invalidArgument("cl_ord_id"))
 		return
 	case id != nil:
 		result["order_id"] = *id

@@ -2,21 +2,16 @@ package feed
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
-// v2Message is what a message from a client may have in it. Kraken looks at the form of a message first, whoever sent it, and
-// refuses one with a field that it doesn't know.
-type v2Message struct {
-	name   string    // as Kraken's errors call it
-	fields []v2Field // in the order in which missing ones are told of
-}
+// v2Fields are what a message from a client may have in it, in the order in which missing ones are told of. Kraken looks at the
+// form of a message first, whoever sent it, and refuses one with a field that it doesn't know.
+type v2Fields []v2Field
 
 // v2Field is a field of a message.
 type v2Field struct {
@@ -33,17 +28,17 @@ type v2Kind struct {
 	is   func(json.RawMessage) bool
 }
 
-// Kraken's name for a number is known from its errors. It is that of the C++ library nlohmann/json, and so the others most
-// likely are as well.
+// "A number_float" is known from Kraken's errors, and so is "an array" in those of v1. The former is what the C++ library
+// nlohmann/json calls it, and so the others have its names.
 var (
 	isText    = v2Kind{"a string", decodes[string]}
 	isNumber  = v2Kind{"a number_float", decodes[float64]}
 	isInteger = v2Kind{"a number_integer", decodes[int64]}
 	isFlag    = v2Kind{"a boolean", decodes[bool]}
 	isObject  = v2Kind{"an object", decodes[params]}
-	isTexts   = v2Kind{"an array of string", decodes[[]string]}
-	isNumbers = v2Kind{"an array of number_integer", decodes[[]int64]}
-	isObjects = v2Kind{"an array of object", decodes[[]params]}
+	isTexts   = v2Kind{"an array", decodes[[]string]}
+	isNumbers = v2Kind{"an array", decodes[[]int64]}
+	isObjects = v2Kind{"an array", decodes[[]params]}
 )
 
 // decodes tells whether JSON can be read as a T. A null can't.
@@ -78,56 +73,28 @@ func optional(name string, kind v2Kind, only ...string) v2Field {
 // foreign is a field of Kraken's that the simulator has nothing for.
 func foreign(name string, kind v2Kind) v2Field { return v2Field{name: name, kind: kind, none: true} }
 
-// check returns the [paper.Refusal] of a message with these fields; nil if they are as they should be.
-func (m v2Message) check(p params) error {
+// check returns the [paper.Refusal] of what a method was called with; nil if that is as it should be.
+func (fields v2Fields) check(method string, p params) error {
 	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if !slices.ContainsFunc(m.fields, func(f v2Field) bool { return f.name == name }) {
-			return paper.Refusal(fmt.Sprintf("Unsupported field: '%s' for the given msg type: %s", name, m.name))
+		if !slices.ContainsFunc(fields, func(f v2Field) bool { return f.name == name }) {
+			return paper.Refusal(unsupportedField(name, strings.ReplaceAll(method, "_", " ")))
 		}
 	}
-	for _, f := range m.fields {
+	for _, f := range fields {
 		if raw := p[f.name]; raw == nil && f.need {
 			return missing(f.name)
 		} else if raw != nil && !f.kind.is(raw) {
-			return paper.Refusal(capital(f.name) + " field must be " + f.kind.name)
+			return paper.Refusal(fieldName(f.name) + " field must be " + f.kind.name)
 		}
 	}
-	for _, f := range m.fields {
+	for _, f := range fields {
 		raw := p[f.name]
 		if raw != nil && (f.none || len(f.only) > 0 && !slices.Contains(f.only, string(raw))) {
-			return invalid(f.name)
+			return invalidArgument(f.name)
 		}
 	}
 	return nil
 }
 
 // missing is Kraken's word for a field that isn't there, and should be.
-func missing(name string) error { return paper.Refusal(capital(name) + "(s) not found") }
-
-// invalid is Kraken's word for a field with a value that can't be.
-func invalid(name string) error { return paper.Refusal("EGeneral:Invalid arguments:" + name) }
-
-// capital writes a field's name as Kraken starts a sentence with it.
-func capital(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
-
-// How near and how far a deadline can be, says Kraken's page of add_order.
-const (
-	nearestDeadline  = 500 * time.Millisecond
-	farthestDeadline = 60 * time.Second
-)
-
-// checkDeadline refuses a request with a deadline that can't be, or has gone by.
-func checkDeadline(p params, now time.Time) error {
-	text := pointer[string](p, "deadline")
-	if text == nil {
-		return nil
-	}
-	deadline, err := time.Parse(time.RFC3339, *text)
-	switch ahead := deadline.Sub(now); {
-	case err != nil || ahead > farthestDeadline:
-		return invalid("deadline")
-	case ahead < nearestDeadline:
-		return paper.Refusal("EService:Deadline elapsed")
-	}
-	return nil
-}
+func missing(name string) error { return paper.Refusal(fieldName(name) + "(s) not found") }

@@ -3,8 +3,6 @@ package feed
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -86,21 +84,14 @@ func TestV2NamesAFieldThatIsMissing(t *testing.T) {
 	}
 }
 
-func TestV2TakesADeadlineThatIsNear(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for deadline, want := range map[string]string{
-			in(500 * time.Millisecond):   `{"success":true}`,
-			in(time.Minute):              `{"success":true}`,
-			in(499 * time.Millisecond):   `{"success":false,"error":"EService:Deadline elapsed"}`,
-			in(-time.Hour):               `{"success":false,"error":"EService:Deadline elapsed"}`,
-			in(60001 * time.Millisecond): `{"success":false,"error":"EGeneral:Invalid arguments:deadline"}`,
-			"soon":                       `{"success":false,"error":"EGeneral:Invalid arguments:deadline"}`,
-		} {
-			answer, _ := newV2Client(t, New()).call("add_order", v2Buy+`,"deadline":"`+deadline+`"`)
-			wiretest.Matches(t, want, answer)
-		}
-	})
+func TestV2LooksAtTheDeadline(t *testing.T) {
+	for _, test := range []struct{ method, params string }{
+		{"add_order", v2Buy},
+		{"amend_order", `"cl_ord_id":"x"`},
+		{"edit_order", `"order_id":"x","symbol":"BTC/USD"`},
+		{"batch_add", batch(v2BatchBuy, v2BatchBuy)},
+	} {
+		answer, _ := newV2Client(t, New()).call(test.method, test.params+`,"deadline":"2000-01-01T00:00:00.000Z"`)
+		wiretest.Matches(t, `{"success":false,"error":"EService:Deadline elapsed"}`, answer)
+	}
 }
-
-// in is a time as clients of v2 write it.
-func in(d time.Duration) string { return time.Now().Add(d).UTC().Format("2006-01-02T15:04:05.000Z") }
