@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
@@ -55,7 +56,7 @@ func (v v2) subscribe(s *socket, q v2Request) {
 	}
 	sub, err := s.subscribe(name, value[string](q.params, "token"), channel.permission, q.in)
 	switch {
-	case err == invalidSession:
+	case errors.Is(err, invalidSession):
 		// As recorded from ws-auth.kraken.com: this refusal has two fields more than the others.
 		v.reply(s, q, object{"success": false, "error": err.Error(), "channel": name, "status": "error"})
 		return
