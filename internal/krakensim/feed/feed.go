@@ -3,9 +3,7 @@
 package feed
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -88,8 +86,8 @@ func (f *Feed) publish(a *account) {
 	for _, e := range a.TakeEvents() {
 		a.rate.observe(e)
 		for s := range f.sockets {
-			for _, channel := range slices.Sorted(maps.Keys(s.subscriptions)) { // Kraken tells openOrders before ownTrades
-				if sub := s.subscriptions[channel]; sub.session.APIKey == a.apiKey {
+			for _, channel := range s.protocol.channels() {
+				if sub := s.subscriptions[channel]; sub != nil && sub.session.APIKey == a.apiKey {
 					s.protocol.publish(s, channel, sub, e)
 				}
 			}

@@ -28,6 +28,8 @@ type protocol interface {
 	receive(s *socket, message []byte, now time.Time)
 	// publish tells of a change to an account on a channel.
 	publish(s *socket, channel string, sub *subscription, e paper.Event)
+	// channels are the private ones, in the order in which they tell of a change.
+	channels() []string
 	heartbeat() []byte
 }
 

@@ -18,6 +18,8 @@ func (v1) greet(s *socket) {
 	s.send(object{"event": "systemStatus", "connectionID": newConnectionID(), "status": "online", "version": "1.9.6"})
 }
 
+func (v1) channels() []string { return []string{"openOrders", "ownTrades"} }
+
 func (v1) heartbeat() []byte { return []byte(`{"event":"heartbeat"}`) }
 
 // v1Request is a message from the client. Its fields stand beside its event.

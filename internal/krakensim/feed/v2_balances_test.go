@@ -43,3 +43,18 @@ func TestV2TellsOfEachLineOfTheLedger(t *testing.T) {
 	c.call("cancel_all", ``)
 	assert.Empty(t, c.sent())
 }
+
+func TestV2TellsOfATradeBeforeTheBalances(t *testing.T) {
+	f := New()
+	c := newV2Client(t, f)
+	id := c.add(``)
+	c.subscribe("balances", ``)
+	c.subscribe("executions", ``)
+	require.NoError(t, f.Fill(id, 0, 0))
+	sent := c.sent()
+	require.Len(t, sent, 4)
+	wiretest.Matches(t, `{"channel":"executions","data":[{"exec_type":"trade"}]}`, sent[0])
+	wiretest.Matches(t, `{"channel":"balances","data":[{"asset":"BTC"}]}`, sent[1])
+	wiretest.Matches(t, `{"channel":"balances","data":[{"asset":"USD"}]}`, sent[2])
+	wiretest.Matches(t, `{"channel":"executions","data":[{"exec_type":"filled"}]}`, sent[3])
+}

@@ -135,6 +135,12 @@ func TestV2SnapshotsTheLastFiftyTrades(t *testing.T) {
 	assert.EqualValues(t, 2, data[49].(map[string]any)["trade_id"])
 }
 
+func TestV2SnapshotsTheLastOrderFirst(t *testing.T) {
+	c := newV2Client(t, New())
+	first, last := c.add(``), c.add(``)
+	wiretest.Matches(t, `{"data":[{"order_id":"`+last+`"},{"order_id":"`+first+`"}]}`, c.subscribe("executions", ``)[1])
+}
+
 func TestV2TellsABriefSubscriberOnlyWhenOrdersOpenAndClose(t *testing.T) {
 	f := New()
 	c := newV2Client(t, f)

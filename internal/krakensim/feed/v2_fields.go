@@ -28,8 +28,8 @@ type v2Kind struct {
 	is   func(json.RawMessage) bool
 }
 
-// "A number_float" is known from Kraken's errors, and so is "an array" in those of v1. The former is what the C++ library
-// nlohmann/json calls it, and so the others have its names.
+// Kraken's errors say "a number_float", which is how the C++ library nlohmann/json calls a number, and in v1 "an array". How they
+// call the others isn't known: here they have the names of that library.
 var (
 	isText    = v2Kind{"a string", decodes[string]}
 	isNumber  = v2Kind{"a number_float", decodes[float64]}
