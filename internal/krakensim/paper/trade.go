@@ -15,7 +15,7 @@ type Trade struct {
 	Entries  []Entry // what it did to the balances
 }
 
-// Entry is a line of the account's ledger.
+// Entry is a line of the account's ledger. Its amounts have the decimals of its asset, which may be fewer than a trade's.
 type Entry struct {
 	ID      string
 	Asset   Asset
@@ -81,8 +81,9 @@ func (a *Account) settle(o *Order, trade Trade) []Entry {
 }
 
 func (a *Account) enter(code string, amount, fee float64) Entry {
-	entry := Entry{ID: newID("L"), Asset: FindAsset(code), Amount: amount, Fee: fee}
-	a.balances[code] = round(a.balances[code]+amount-fee, entry.Asset.Decimals)
+	asset := FindAsset(code)
+	entry := Entry{ID: newID("L"), Asset: asset, Amount: round(amount, asset.Decimals), Fee: round(fee, asset.Decimals)}
+	a.balances[code] = round(a.balances[code]+entry.Amount-entry.Fee, asset.Decimals)
 	entry.Balance = a.balances[code]
 	return entry
 }

@@ -50,6 +50,16 @@ func TestALedgerHasBothSidesOfATrade(t *testing.T) {
 	assert.Equal(t, dollars.Balance, a.Balance("USD"))
 }
 
+func TestALedgerHasTheDecimalsOfItsAsset(t *testing.T) {
+	a := NewAccount()
+	o := place(t, a, with(buy, func(r *Request) { r.Quantity, r.Price = 0.1, 20_001.5 }))
+	trade, err := a.Fill(o.ID, 0, 0, now)
+	require.NoError(t, err)
+	assert.Equal(t, []any{2_000.15, 5.00038}, []any{trade.Cost, trade.Fee})
+	dollars := trade.Entries[1]
+	assert.Equal(t, []any{-2_000.15, 5.0004, 97_994.8496}, []any{dollars.Amount, dollars.Fee, dollars.Balance})
+}
+
 func TestAFillThatCannotBe(t *testing.T) {
 	for name, test := range map[string]struct {
 		request         Request
