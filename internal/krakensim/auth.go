@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"encoding/json"
-	"maps"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/totp"
+	"github.com/pquerna/otp/hotp"
 )
 
 // privateRequest is a request under /0/private/, taken apart.
@@ -24,6 +23,7 @@ type privateRequest struct {
 	contentType string
 	apiKey      string
 	apiSign     string
+	address     string // the client's host; "" in process
 	body        []byte
 
 	fields    url.Values // the body's, be it a form or a JSON object
@@ -46,6 +46,7 @@ func parsePrivate(r *http.Request, path string, body []byte) privateRequest {
 		apiSign:   r.Header.Get("API-Sign"),
 		body:      body,
 	}
+	p.address, _, _ = net.SplitHostPort(r.RemoteAddr)
 	// Some clients name no content type; what they send shows it.
 	p.contentType = formType
 	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
@@ -94,31 +95,29 @@ func (p privateRequest) acceptable() (answer, bool) {
 	return answer{}, true
 }
 
-// authenticate checks who calls and what it may, in Kraken's order, and returns Kraken's error string for the first
-// check that fails.
+// authenticate checks who calls and what it may, and returns Kraken's error string for the first check that fails. Kraken's order isn't
+// published.
 //
 // The nonce is used up once it is found good: a signature that doesn't match leaves it alone, or anybody could burn a
-// key's nonces; a call over the limit or without permission uses it. The call counter counts from there on too.
-// The caller holds x.mu.
+// key's nonces; a call over the limit or without permission uses it. The call counter counts refused calls too (support.kraken.com, "API
+// Error Codes"), but not those during a lockout. The caller holds x.mu.
 func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time.Time) (*keyState, string) {
-	if x.refused[p.apiKey].lockedOut(now) {
+	if x.lockouts.refuse(p, now) {
 		return nil, "EGeneral:Temporary lockout"
 	}
 	key := x.keys[p.apiKey]
-	switch {
-	case !key.known(now):
-		x.noteRefusal(p.apiKey, now)
-		return nil, "EAPI:Invalid key"
-	case p.nonce == 0: // without a nonce there is nothing that could be signed
-		return nil, "EAPI:Invalid nonce"
-	case !signed(p.apiSign, key.APISecret, p.path, p.nonceText, p.body), !key.secondFactor(p.otp, now):
-		return nil, "EAPI:Invalid signature"
-	case p.nonce <= key.nonce:
-		return nil, "EAPI:Invalid nonce"
+	if !key.known(now) {
+		x.lockouts.note(p, invalidKey, now)
+		return nil, invalidKey
+	}
+	withinLimit := key.counter.add(method.cost, key.Tier, key.DecayStep, now)
+	if refusal := key.refusal(p, now); refusal != "" {
+		x.lockouts.note(p, refusal, now)
+		return nil, refusal
 	}
 	key.nonce, key.lastUsed = p.nonce, now
 	switch {
-	case !key.counter.add(key.Tier, key.DecayStep, now):
+	case !withinLimit:
 		return nil, "EAPI:Rate limit exceeded"
 	case !method.permitted(key.permissions()):
 		return nil, "EGeneral:Permission denied"
@@ -126,49 +125,46 @@ func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time
 	return key, ""
 }
 
-// An authenticator's code is right for a step of its own, and for one more to either side.
 const (
-	codeStep = 30 * time.Second
-	codeLife = 3 * codeStep
+	invalidKey       = "EAPI:Invalid key"
+	invalidSignature = "EAPI:Invalid signature"
+	invalidNonce     = "EAPI:Invalid nonce"
 )
 
-// secondFactor reports whether a password or code is right for the key. The caller holds Exchange.mu.
-func (k *keyState) secondFactor(code string, now time.Time) bool {
+// refusal is Kraken's error string for a request that isn't good for the key, or "".
+func (k *keyState) refusal(p privateRequest, now time.Time) string {
+	secondFactor, codeSent := k.OTPPassword != "" || k.TOTPSecret != "", p.fields.Has("otp")
 	switch {
-	case k.OTPPassword != "":
+	case p.nonce == 0: // told before the signature, as seen in github.com/krijnsent/crypto_vba/issues/24
+		return invalidNonce
+	case !signed(p.apiSign, k.APISecret, p.path, p.nonceText, p.body):
+		return invalidSignature
+	case codeSent && !secondFactor: // as seen in github.com/nothingisdead/npm-kraken-api/issues/64
+		return invalidKey
+	case secondFactor && !codeSent: // and in issues/61 there, like the next
+		return "EGeneral:Permission denied"
+	case secondFactor && !k.takes(p.otp, now):
+		return invalidSignature
+	case p.nonce <= k.nonce:
+		return invalidNonce
+	}
+	return ""
+}
+
+// takes reports whether a password or code is right.
+func (k *keyState) takes(code string, now time.Time) bool {
+	if k.OTPPassword != "" {
 		return subtle.ConstantTimeCompare([]byte(code), []byte(k.OTPPassword)) == 1
-	case k.TOTPSecret != "":
-		ok, err := totp.ValidateCustom(code, k.TOTPSecret, now, totp.ValidateOpts{
-			Period: uint(codeStep / time.Second), Skew: 1, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1,
-		})
-		return ok && err == nil && (!k.SingleUseCodes || k.firstUse(strings.TrimSpace(code), now))
 	}
-	return true
-}
-
-// firstUse reports whether a code that is right wasn't used before, and uses it up.
-func (k *keyState) firstUse(code string, now time.Time) bool {
-	maps.DeleteFunc(k.codes, func(_ string, used time.Time) bool { return now.Sub(used) >= codeLife })
-	if _, used := k.codes[code]; used {
-		return false
+	// An authenticator's code is right for a step of its own, and for one more to either side (RFC 6238, section 5.2).
+	const codeStep = 30
+	due := uint64(now.Unix()) / codeStep
+	for step := due - 1; step <= due+1; step++ {
+		right, err := hotp.ValidateCustom(code, step, k.TOTPSecret, hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+		if right && err == nil && (!k.SingleUseCodes || step > k.lastCode) {
+			k.lastCode = step
+			return true
+		}
 	}
-	if k.codes == nil {
-		k.codes = make(map[string]time.Time)
-	}
-	k.codes[code] = now
-	return true
-}
-
-// noteRefusal counts an EAPI:Invalid key towards the lockout. The caller holds x.mu.
-func (x *Exchange) noteRefusal(apiKey string, now time.Time) {
-	const maxRefused = 10_000 // so that made-up keys can't fill the memory
-	if len(x.refused) >= maxRefused {
-		clear(x.refused)
-	}
-	r := x.refused[apiKey]
-	if r == nil {
-		r = &refusals{since: now}
-		x.refused[apiKey] = r
-	}
-	r.add(now)
+	return false
 }

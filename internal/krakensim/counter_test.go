@@ -22,7 +22,7 @@ func TestCallCounterDecaysByTier(t *testing.T) {
 		t.Run(string(test.tier), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				key := exampleKey
-				key.Tier = test.tier
+				key.Tier, key.DecayStep = test.tier, time.Nanosecond
 				x := New(key)
 				call := func() []string {
 					return newRequest(tokenPath, x.LastNonce(ExampleAPIKey)+1).do(t, x.Transport()).Error
@@ -52,7 +52,7 @@ func TestCallCounterDecaysByTier(t *testing.T) {
 	}
 }
 
-func TestCallCounterMayDecayInSteps(t *testing.T) {
+func TestCallCounterDecaysInSteps(t *testing.T) {
 	var c callCounter
 	midnight := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
@@ -63,41 +63,65 @@ func TestCallCounterMayDecayInSteps(t *testing.T) {
 		{2 * time.Second, 2}, {2 * time.Second, 3}, {3 * time.Second, 4},
 		{4 * time.Second, 3}, {9 * time.Second, 1}, {9 * time.Second, 2}, {10 * time.Second, 1}, {time.Hour, 1},
 	} {
-		assert.True(t, c.add(TierPro, 2*time.Second, midnight.Add(test.at)))
+		assert.True(t, c.add(1, TierPro, 0, midnight.Add(test.at)))
 		assert.Equal(t, test.want, c.value, test.at)
 	}
 }
 
-func TestAKeysCounterMayDecayInSteps(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // begins at midnight
-		key := exampleKey
-		key.Tier, key.DecayStep = TierPro, 2*time.Second // by 1 a second
-		x := New(key)
-		call := func() []string {
-			return newRequest(tokenPath, x.LastNonce(ExampleAPIKey)+1).do(t, x.Transport()).Error
-		}
-		for range 20 {
-			require.Empty(t, call())
-		}
-		time.Sleep(time.Second)
-		assert.NotEmpty(t, call(), "nothing comes off within a step")
-		time.Sleep(time.Second)
-		assert.Empty(t, call())
-	})
+func TestAKeysCounterDecaysInItsSteps(t *testing.T) {
+	for _, test := range []struct{ asked, want time.Duration }{
+		{0, 2 * time.Second}, {4 * time.Second, 4 * time.Second}, {time.Second, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) { // begins at midnight
+			key := exampleKey
+			key.Tier, key.DecayStep = TierPro, test.asked // by 1 a second
+			x := New(key)
+			call := func() []string {
+				return newRequest(tokenPath, x.LastNonce(ExampleAPIKey)+1).do(t, x.Transport()).Error
+			}
+			for range 20 {
+				require.Empty(t, call())
+			}
+			time.Sleep(test.want - time.Nanosecond)
+			assert.NotEmpty(t, call(), "nothing comes off within a step")
+			time.Sleep(time.Nanosecond + test.want) // the refused call has to go too
+			assert.Empty(t, call())
+		})
+	}
 }
 
-func TestCallsWithAKeyThatDoesNotExistLockItOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		x := New()
-		call := func() []string { return newRequest(tokenPath, 1).do(t, x.Transport()).Error }
-		for range lockoutAfter {
-			require.Equal(t, []string{"EAPI:Invalid key"}, call())
-		}
-		assert.Equal(t, []string{"EGeneral:Temporary lockout"}, call())
-		x.SetKey(exampleKey)
-		time.Sleep(lockoutFor - time.Second)
-		assert.Equal(t, []string{"EGeneral:Temporary lockout"}, call())
-		time.Sleep(time.Second)
-		assert.Empty(t, call())
-	})
+func TestAMethodHasItsPrice(t *testing.T) {
+	var c callCounter
+	now := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	add := func(cost int) bool { return c.add(cost, TierPro, 0, now) }
+	for range 9 {
+		require.True(t, add(2))
+	}
+	assert.True(t, add(1))
+	assert.False(t, add(2), "20 is the most")
+	assert.True(t, add(0), "what isn't on the counter isn't limited by it")
+	assert.EqualValues(t, 21, c.value)
+}
+
+func TestRefusedCallsCount(t *testing.T) {
+	for name, change := range map[string]func(q *request){
+		"the signature": func(q *request) { q.apiSecret = "AAAA" },
+		"the nonce":     func(q *request) { q.nonce, q.body = "0", "nonce=0" },
+		"the code":      func(q *request) { q.body += "&otp=1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				key := exampleKey
+				key.Tier = TierStarter
+				x := New(key)
+				x.SetLockout(Lockout{Scope: LockoutOff})
+				for range 15 {
+					q := newRequest(tokenPath, 1)
+					change(q)
+					require.NotEqual(t, []string{"EAPI:Rate limit exceeded"}, q.do(t, x.Transport()).Error)
+				}
+				assert.Equal(t, []string{"EAPI:Rate limit exceeded"}, newRequest(tokenPath, 1).do(t, x.Transport()).Error)
+			})
+		})
+	}
 }

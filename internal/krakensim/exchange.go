@@ -21,8 +21,8 @@ type Exchange struct {
 
 	mu       sync.Mutex // guards everything below
 	keys     map[string]*keyState
-	refused  map[string]*refusals // by public key, known or not
-	inFlight map[string]int       // by public key
+	lockouts lockouts
+	inFlight map[string]int // by public key
 	calls    []*Call
 }
 
@@ -31,9 +31,9 @@ func New(keys ...Key) *Exchange {
 	x := &Exchange{
 		feed:     feed.New(),
 		keys:     make(map[string]*keyState),
-		refused:  make(map[string]*refusals),
 		inFlight: make(map[string]int),
 	}
+	x.SetLockout(Lockout{})
 	for _, key := range keys {
 		x.SetKey(key)
 	}
@@ -46,6 +46,9 @@ func (x *Exchange) SetKey(key Key) {
 	defer x.mu.Unlock()
 	state := x.state(key.APIKey)
 	key.Permissions = slices.Clone(key.Permissions)
+	if key.TOTPSecret != state.TOTPSecret {
+		state.lastCode = 0
+	}
 	state.Key, state.present, state.modified = key, true, time.Now()
 }
 

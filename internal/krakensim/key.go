@@ -68,14 +68,14 @@ type Key struct {
 	OTPPassword string `json:"otp_password,omitempty"`
 	TOTPSecret  string `json:"totp_secret,omitempty"`
 
-	// SingleUseCodes refuses an authenticator's code that was right once, as RFC 6238 has it, whatever became of that
-	// call otherwise. Whether Kraken does isn't known.
+	// SingleUseCodes takes an authenticator's code once (RFC 6238, section 5.2), and after it none of the same time or of one before. A code
+	// is used up by a call that is signed well, whatever becomes of that call otherwise. Whether Kraken does so isn't known.
 	SingleUseCodes bool `json:"single_use_codes,omitempty"`
 
 	Tier Tier `json:"tier,omitempty"`
 
-	// DecayStep has the call counter decay at the clock's multiples of it, and stand still in between, as Kraken's does
-	// every couple of seconds. Zero: it decays continuously.
+	// DecayStep has the call counter decay at the clock's multiples of it, and stand still in between. Zero: 2 s, for Kraken's does so "every
+	// couple of seconds". A nanosecond: it decays continuously.
 	DecayStep time.Duration `json:"-"`
 
 	// CamelCase has GetApiKeyInfo name its fields as Kraken's page does (validUntil), not as its API most likely does
@@ -102,6 +102,9 @@ func (k Key) Validate() error {
 			return errors.New("the TOTP secret isn't base32")
 		}
 	}
+	if k.DecayStep < 0 {
+		return errors.New("the decay step is negative")
+	}
 	_, err := ParseTier(string(k.Tier))
 	return err
 }
@@ -119,7 +122,7 @@ type keyState struct {
 	Key
 	present  bool
 	nonce    uint64
-	codes    map[string]time.Time // an authenticator's that were right lately, and when; for SingleUseCodes
+	lastCode uint64 // the step whose code was right last, of TOTPSecret
 	counter  callCounter
 	created  time.Time
 	modified time.Time

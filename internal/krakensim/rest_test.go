@@ -83,7 +83,9 @@ func TestPrivateRequestsAreChecked(t *testing.T) {
 		"a password": {key: func(k *Key) { k.OTPPassword = "p&w" },
 			change: func(q *request) { q.body += "&" + form("otp", "p&w") }},
 		"no password": {key: func(k *Key) { k.OTPPassword = "p&w" },
-			want: "EAPI:Invalid signature", keeps: true},
+			want: "EGeneral:Permission denied", keeps: true},
+		"an empty password": {key: func(k *Key) { k.OTPPassword = "p&w" },
+			change: func(q *request) { q.body += "&otp=" }, want: "EAPI:Invalid signature", keeps: true},
 		"a wrong password": {key: func(k *Key) { k.OTPPassword = "p&w" },
 			change: func(q *request) { q.body += "&otp=pw" }, want: "EAPI:Invalid signature", keeps: true},
 		"an authenticator's code": {key: func(k *Key) { k.TOTPSecret = seed },
@@ -94,7 +96,9 @@ func TestPrivateRequestsAreChecked(t *testing.T) {
 			change: func(q *request) { q.body += "&otp=" + code(time.Now().Add(-2*time.Minute)) },
 			want:   "EAPI:Invalid signature", keeps: true},
 		"no code": {key: func(k *Key) { k.TOTPSecret = seed },
-			want: "EAPI:Invalid signature", keeps: true},
+			want: "EGeneral:Permission denied", keeps: true},
+		"a code that nobody asked for": {change: func(q *request) { q.body += "&otp=123456" },
+			want: "EAPI:Invalid key", keeps: true},
 		"a key that may not": {key: func(k *Key) { k.Permissions = []string{permission.QueryFunds} },
 			want: "EGeneral:Permission denied"},
 		"a key that may nothing asks about itself": {key: func(k *Key) { k.Permissions = []string{} },
@@ -257,6 +261,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		{Key{APIKey: "k", APISecret: "AAAA", OTPPassword: "a", TOTPSecret: "b"}, "not both"},
 		{Key{APIKey: "k", APISecret: "AAAA", TOTPSecret: "1"}, "base32"},
 		{Key{APIKey: "k", APISecret: "AAAA", Tier: "gold"}, "starter"},
+		{Key{APIKey: "k", APISecret: "AAAA", DecayStep: -1}, "decay step"},
 	} {
 		err := test.key.Validate()
 		if test.want == "" {

@@ -23,6 +23,8 @@ type Options struct {
 	CA   *ca.CA // with TLS, whom the server has its certificate from; nil is one of its own
 	Keys []Key  // that the exchange knows from the start
 
+	Lockout Lockout // of who is refused again and again
+
 	// HTTP1Only has no HTTP/2 offered over TLS. Otherwise the client chooses. (WebSockets are on HTTP/1.1 anyway, and
 	// so is all without TLS.)
 	HTTP1Only bool
@@ -58,6 +60,9 @@ func Start(options Options) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := options.Lockout.Validate(); err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", cmp.Or(options.Addr, "127.0.0.1:0"))
 	if err != nil {
 		return nil, err
@@ -69,6 +74,7 @@ func Start(options Options) (*Server, error) {
 		served:   make(chan struct{}),
 		conns:    make(map[net.Conn]http.ConnState),
 	}
+	s.SetLockout(options.Lockout)
 	var handler http.Handler = s.Exchange
 	if options.Control != nil {
 		handler = withControl(options.Control(s), handler)

@@ -1,0 +1,115 @@
+package krakensim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A LockoutScope is whose calls a [Lockout] refuses.
+type LockoutScope string
+
+// What Kraken locks out isn't known. An older page of its support calls the lockout "IP based" (support.kraken.com, "API Error Codes"), its
+// present documentation speaks of the account (docs.kraken.com, "Errors").
+const (
+	LockoutAddress LockoutScope = "address" // all calls from the host that was refused, with whatever key
+	LockoutKey     LockoutScope = "key"     // all calls with the public key that was refused, from wherever
+	LockoutOff     LockoutScope = "off"     // nobody
+)
+
+// A Lockout is how Kraken treats who is refused again and again. EAPI:Invalid key, EAPI:Invalid signature and EAPI:Invalid nonce count
+// together, and no success in between takes any of them back. Then every call is answered EGeneral:Temporary lockout: it uses no
+// nonce up, isn't on the call counter, and makes the lockout begin anew.
+type Lockout struct {
+	Scope LockoutScope  // "": LockoutAddress, for it is the stricter one for a host with several keys
+	After int           // so many refusals within 5 minutes; 0: 10
+	For   time.Duration // since the last call; 0: 15 minutes, which is "approximately" what the older page says. The other has "a few minutes"
+}
+
+const (
+	// lockoutAfter isn't published. Users tell of a lockout after about 3 invalid keys, and of far more invalid nonces without one.
+	lockoutAfter  = 10
+	lockoutWithin = 5 * time.Minute // isn't published either: "a short period of time"
+	lockoutFor    = 15 * time.Minute
+)
+
+// Validate says what is wrong with the lockout.
+func (l Lockout) Validate() error {
+	switch {
+	case !slices.Contains([]LockoutScope{"", LockoutAddress, LockoutKey, LockoutOff}, l.Scope):
+		return fmt.Errorf("unknown lockout %q: want address, key or off", l.Scope)
+	case l.After < 0 || l.For < 0:
+		return fmt.Errorf("a lockout can't come after %d refusals and last for %s", l.After, l.For)
+	}
+	return nil
+}
+
+// SetLockout changes how repeated refusals are treated, and forgets those so far. It takes an invalid lockout without complaint.
+func (x *Exchange) SetLockout(lockout Lockout) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.lockouts = lockouts{Lockout: Lockout{
+		Scope: cmp.Or(lockout.Scope, LockoutAddress),
+		After: cmp.Or(lockout.After, lockoutAfter),
+		For:   cmp.Or(lockout.For, lockoutFor),
+	}, refused: make(map[string]*refusals)}
+}
+
+// lockouts are those who were refused. [Exchange.mu] guards them.
+type lockouts struct {
+	Lockout
+	refused map[string]*refusals // by address or public key
+}
+
+// refusals are those of one address or key.
+type refusals struct {
+	at    []time.Time // the last ones, as many as it takes for a lockout
+	until time.Time   // locked out
+}
+
+// maxRefused bounds them, so that made-up keys can't fill the memory.
+const maxRefused = 10_000
+
+func (l *lockouts) subject(p privateRequest) string {
+	if l.Scope == LockoutKey {
+		return p.apiKey
+	}
+	return p.address
+}
+
+// refuse reports whether the caller is locked out, for longer now that it has called.
+func (l *lockouts) refuse(p privateRequest, now time.Time) bool {
+	r := l.refused[l.subject(p)]
+	if r == nil || !now.Before(r.until) {
+		return false
+	}
+	r.until = now.Add(l.For)
+	return true
+}
+
+// note counts a refusal, if it is of a kind that counts.
+func (l *lockouts) note(p privateRequest, refusal string, now time.Time) {
+	if l.Scope == LockoutOff || !strings.HasPrefix(refusal, "EAPI:Invalid ") {
+		return
+	}
+	if len(l.refused) >= maxRefused {
+		clear(l.refused)
+	}
+	subject := l.subject(p)
+	r := l.refused[subject]
+	if r == nil {
+		r = &refusals{}
+		l.refused[subject] = r
+	}
+	r.at = append(r.at, now)
+	if len(r.at) < l.After {
+		return
+	}
+	if now.Sub(r.at[0]) <= lockoutWithin {
+		r.at, r.until = nil, now.Add(l.For)
+		return
+	}
+	r.at = r.at[1:]
+}

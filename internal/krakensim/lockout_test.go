@@ -1,0 +1,214 @@
+package krakensim
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	locked  = []string{"EGeneral:Temporary lockout"}
+	otherly = Key{APIKey: "other", APISecret: ExampleAPISecret}
+)
+
+// lockoutCaller calls as the client at a host, and returns Kraken's errors, joined.
+type lockoutCaller struct {
+	t *testing.T
+	*Exchange
+	nonce uint64
+}
+
+func (c *lockoutCaller) call(host string, change ...func(*request)) string {
+	c.t.Helper()
+	c.nonce++
+	q := newRequest(tokenPath, c.nonce)
+	for _, change := range change {
+		change(q)
+	}
+	r := q.build(c.t.Context())
+	r.RemoteAddr = host + ":4711"
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, r)
+	for _, call := range c.Calls()[len(c.Calls())-1:] {
+		return strings.Join(call.Errors, ", ")
+	}
+	return ""
+}
+
+func unknownKey(q *request)  { q.apiKey = "nobody's" }
+func otherKey(q *request)    { q.apiKey = otherly.APIKey }
+func wrongSecret(q *request) { q.apiSecret = "AAAA" }
+func oldNonce(q *request)    { q.nonce, q.body = "0", "nonce=0" }
+
+func TestRefusalsOfEveryKindLockOut(t *testing.T) {
+	for name, change := range map[string]func(q *request){
+		invalidKey + ", unknown":        unknownKey,
+		invalidKey + ", a code":         func(q *request) { q.body += "&otp=1" },
+		invalidSignature:                wrongSecret,
+		invalidNonce + ", none":         oldNonce,
+		invalidNonce + ", not above 10": func(q *request) { q.nonce, q.body = "10", "nonce=10" },
+	} {
+		for _, scope := range []LockoutScope{LockoutKey, LockoutAddress} {
+			t.Run(fmt.Sprint(name, " ", scope), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := &lockoutCaller{t: t, Exchange: New(exampleKey, otherly), nonce: 10}
+					c.SetLockout(Lockout{Scope: scope})
+					c.SetLastNonce(ExampleAPIKey, 10)
+					want, _, _ := strings.Cut(name, ", ")
+					for range lockoutAfter {
+						require.Equal(t, want, c.call("192.0.2.1", change))
+					}
+					assert.Equal(t, locked[0], c.call("192.0.2.1", change))
+					assert.EqualValues(t, 10, c.LastNonce(ExampleAPIKey))
+				})
+			})
+		}
+	}
+}
+
+func TestALockoutIsOfAKeyOrOfAnAddress(t *testing.T) {
+	for _, test := range []struct {
+		scope                                 LockoutScope
+		sameKey, otherKey, sameKeyFromAnother string
+	}{
+		{"", locked[0], locked[0], ""},
+		{LockoutAddress, locked[0], locked[0], ""},
+		{LockoutKey, locked[0], "", locked[0]},
+		{LockoutOff, "", "", ""},
+	} {
+		t.Run(string(test.scope), func(t *testing.T) {
+			c := &lockoutCaller{t: t, Exchange: New(exampleKey, otherly)}
+			c.SetLockout(Lockout{Scope: test.scope, After: 3})
+			for range 3 {
+				require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+			}
+			assert.Equal(t, test.sameKey, c.call("192.0.2.1"))
+			assert.Equal(t, test.otherKey, c.call("192.0.2.1", otherKey))
+			assert.Equal(t, test.sameKeyFromAnother, c.call("192.0.2.2"))
+			assert.Equal(t, test.sameKeyFromAnother, c.call("[2001:db8::1]"))
+		})
+	}
+}
+
+func TestALockoutEndsAfterAWhileWithoutCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &lockoutCaller{t: t, Exchange: New(exampleKey)}
+		for range lockoutAfter {
+			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+		}
+		time.Sleep(lockoutFor - time.Nanosecond)
+		require.Equal(t, locked[0], c.call("192.0.2.1"))
+		time.Sleep(lockoutFor - time.Nanosecond)
+		require.Equal(t, locked[0], c.call("192.0.2.1"), "the call before has it begin anew")
+		require.Zero(t, c.LastNonce(ExampleAPIKey))
+		time.Sleep(lockoutFor)
+		require.Empty(t, c.call("192.0.2.1"))
+		for range lockoutAfter - 1 {
+			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+		}
+		require.Empty(t, c.call("192.0.2.1"), "it counts from the start again")
+
+		c.SetLockout(Lockout{After: 1, For: time.Second})
+		require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+		time.Sleep(time.Second)
+		require.Empty(t, c.call("192.0.2.1"))
+	})
+}
+
+func TestRefusalsCountForAWhile(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		pause time.Duration // between one and the next
+		want  string
+	}{
+		{"within the time", lockoutWithin / 2, locked[0]},
+		{"too few within the time", lockoutWithin/2 + 1, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &lockoutCaller{t: t, Exchange: New(exampleKey)}
+				c.SetLockout(Lockout{After: 3})
+				for range 3 {
+					time.Sleep(test.pause)
+					require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+				}
+				require.Equal(t, test.want, c.call("192.0.2.1"))
+			})
+		})
+	}
+
+	t.Run("the last ones do", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := &lockoutCaller{t: t, Exchange: New(exampleKey)}
+			c.SetLockout(Lockout{After: 3})
+			for _, pause := range []time.Duration{0, lockoutWithin - 1, 2, lockoutWithin - 2} {
+				require.Empty(t, c.call("192.0.2.1"), "a success in between doesn't matter")
+				time.Sleep(pause)
+				require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+			}
+			require.Equal(t, locked[0], c.call("192.0.2.1"))
+		})
+	})
+}
+
+func TestKindsOfRefusalsCountTogetherAndOthersDoNot(t *testing.T) {
+	c := &lockoutCaller{t: t, Exchange: New(exampleKey)}
+	c.SetLockout(Lockout{After: 3})
+	c.call("192.0.2.1", unknownKey)
+	c.call("192.0.2.1", wrongSecret)
+	key := exampleKey
+	key.OTPPassword, key.Permissions = "sesame", []string{}
+	c.SetKey(key)
+	for range 5 {
+		require.Equal(t, "EGeneral:Permission denied", c.call("192.0.2.1"), "no code")
+		require.Equal(t, "EGeneral:Permission denied", c.call("192.0.2.1", func(q *request) { q.body += "&otp=sesame" }))
+		require.Equal(t, "EGeneral:Unknown method", c.call("192.0.2.1", func(q *request) { q.path += "s" }))
+	}
+	require.Equal(t, invalidNonce, c.call("192.0.2.1", oldNonce))
+	require.Equal(t, locked[0], c.call("192.0.2.1"))
+}
+
+func TestMadeUpKeysDoNotFillTheMemory(t *testing.T) {
+	x := New()
+	x.SetLockout(Lockout{Scope: LockoutKey})
+	for i := range maxRefused + 10 {
+		x.lockouts.note(privateRequest{apiKey: fmt.Sprint(i)}, invalidKey, time.Now())
+	}
+	assert.Len(t, x.lockouts.refused, 10)
+}
+
+func TestAnImpossibleLockoutIsRefused(t *testing.T) {
+	for _, test := range []struct {
+		lockout Lockout
+		want    string
+	}{
+		{Lockout{}, ""},
+		{Lockout{Scope: LockoutOff, After: 1, For: 1}, ""},
+		{Lockout{Scope: "account"}, `unknown lockout "account": want address, key or off`},
+		{Lockout{After: -1}, "-1 refusals"},
+		{Lockout{For: -1}, "last for -1ns"},
+	} {
+		err := test.lockout.Validate()
+		if test.want == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.ErrorContains(t, err, test.want)
+		_, err = Start(Options{Lockout: test.lockout})
+		assert.ErrorContains(t, err, test.want)
+	}
+}
+
+func TestAServerLocksOutAsItsOptionsSay(t *testing.T) {
+	server := startServer(t, Options{Lockout: Lockout{After: 1}})
+	q := newRequest(tokenPath, 1)
+	q.base, q.apiSecret = server.RESTURL(), "AAAA"
+	require.Equal(t, []string{invalidSignature}, q.do(t, newTransport(t)).Error)
+	require.Equal(t, locked, q.do(t, newTransport(t)).Error, "the client's port doesn't matter")
+}
