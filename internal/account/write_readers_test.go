@@ -17,26 +17,31 @@ import (
 // This file shows what a write or a delete does to those who read meanwhile.
 
 func TestReadersWhoWaitForTheirTurnGoOnWithTheNewConfig(t *testing.T) {
+	withFactor := first
+	withFactor.OTPPassword = "one"
 	for name, new := range map[string]struct {
 		given fields
-		key   string
+		key   krakensim.Key // the only one that Kraken knows from then on
 	}{
-		"another pair":          {pair(second, unproved), second.APIKey},
-		"another pair, proved":  {pair(second), second.APIKey},
-		"another second factor": {fields{FieldOTPPassword: "", FieldVerify: false}, first.APIKey},
-		"another tier":          {fields{FieldTier: "pro"}, first.APIKey},
+		"another pair":          {pair(second, unproved), second},
+		"another pair, proved":  {pair(second), second},
+		"another second factor": {fields{FieldOTPPassword: "", FieldVerify: false}, first},
+		"another tier":          {fields{FieldTier: "pro"}, withFactor},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, m *mount) {
-				m.configure("", fields{FieldOTPPassword: "one"}) // the example key has no factor, and doesn't mind one
+				m.kraken.SetKey(withFactor)
+				m.configure("", fields{FieldOTPPassword: "one"})
 				m.kraken.Misbehave(krakensim.Fault{Latency: 3 * time.Second, Times: 1})
 				readers := m.readers(10, "")
 				time.Sleep(time.Second)
 				require.NoError(t, m.write("", new.given))
-				m.kraken.RemoveKey(map[string]string{second.APIKey: first.APIKey, first.APIKey: second.APIKey}[new.key])
+				m.kraken.RemoveKey(first.APIKey)
+				m.kraken.RemoveKey(second.APIKey)
+				m.kraken.SetKey(new.key)
 				for _, a := range readers() {
 					require.NoError(t, a.err)
-					require.Equal(t, new.key, m.madeFor(a.token))
+					require.Equal(t, new.key.APIKey, m.madeFor(a.token))
 					require.LessOrEqual(t, a.took, 3*time.Second)
 				}
 				require.Empty(t, m.status("").Failures)
@@ -209,14 +214,16 @@ func TestNoCallIsMadeAndNoTokenHandedOutOfAnOldPairOnceAChangeHasAnswered(t *tes
 func TestEightConfigWritesBesideSlowReadsNeverExceedTheCounter(t *testing.T) {
 	bubble(t, func(t *testing.T, m *mount) {
 		limited := first
-		limited.Tier = krakensim.TierStarter
+		limited.Tier, limited.TOTPSecret = krakensim.TierStarter, "GEZDGNBVGY3TQOJQ"
 		m.kraken.SetKey(limited)
-		m.configure("", fields{FieldTier: "starter", FieldRequestTimeout: "30s"})
+		// Two texts, one second factor: HMAC fills a key up with zeros.
+		seeds := [2]string{limited.TOTPSecret, limited.TOTPSecret + "AAAAAAAA"}
+		m.configure("", fields{FieldTOTPSecret: seeds[1], FieldTier: "starter", FieldRequestTimeout: "30s"})
 		m.kraken.Misbehave(krakensim.Fault{Process: true, Latency: time.Second})
 		readers := m.readers(30, "")
 		for i := range 8 {
 			time.Sleep(700 * time.Millisecond)
-			_ = m.write("", pair(first, fields{FieldOTPPassword: map[bool]string{true: "a", false: ""}[i%2 == 0], FieldTier: "starter", FieldVerify: i%3 == 0}))
+			_ = m.write("", pair(first, fields{FieldTOTPSecret: seeds[i%2], FieldTier: "starter", FieldVerify: i%3 == 0}))
 		}
 		for _, a := range readers() {
 			var held *keeper.HeldError

@@ -150,10 +150,15 @@ func TestTheCountsOfStatusLiveOnOverWrites(t *testing.T) {
 
 func TestAWriteTakesOverTheKeysNonce(t *testing.T) {
 	for name, change := range map[string]func(m *mount){
-		"another second factor": func(m *mount) { m.configure("", fields{FieldOTPPassword: "x"}) },
-		"a delete between":      func(m *mount) { require.NoError(m.t, m.delete("")); m.configure("") },
-		"another account":       func(m *mount) { require.NoError(m.t, m.delete("")); m.configure("desk-a") },
-		"another key between":   func(m *mount) { require.NoError(m.t, m.write("", pair(second))); m.configure("") },
+		"another second factor": func(m *mount) {
+			key := first
+			key.OTPPassword = "x"
+			m.kraken.SetKey(key)
+			m.configure("", fields{FieldOTPPassword: "x"})
+		},
+		"a delete between":    func(m *mount) { require.NoError(m.t, m.delete("")); m.configure("") },
+		"another account":     func(m *mount) { require.NoError(m.t, m.delete("")); m.configure("desk-a") },
+		"another key between": func(m *mount) { require.NoError(m.t, m.write("", pair(second))); m.configure("") },
 	} {
 		for _, restart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, restart: %v", name, restart), func(t *testing.T) {
