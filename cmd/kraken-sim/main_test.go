@@ -17,8 +17,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -99,27 +97,6 @@ func get(t *testing.T, client *http.Client, url string) {
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-func TestBadFlagsExit2AndSayWhy(t *testing.T) {
-	const secret = "not base64 but secret"
-	for _, test := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"-port", "1"}, "not defined: -port"},
-		{[]string{"extra"}, `unexpected argument "extra"`},
-		{[]string{"-tier", "gold"}, "starter, intermediate, pro or none"},
-		{[]string{"-api-key", ""}, "API key is empty"},
-		{[]string{"-api-secret", secret}, "isn't base64"},
-		{[]string{"-otp-password", "a", "-totp-secret", "JBSWY3DP"}, "not both"},
-	} {
-		var stdout, stderr bytes.Buffer
-		assert.Equal(t, 2, run(t.Context(), test.args, &stdout, &stderr))
-		assert.Contains(t, stderr.String(), test.want)
-		assert.NotContains(t, stderr.String(), secret)
-		assert.Empty(t, stdout.String())
-	}
-}
-
 func TestItExits1WhereItCannotServe(t *testing.T) {
 	for _, test := range []struct {
 		args []string
@@ -131,13 +108,5 @@ func TestItExits1WhereItCannotServe(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		assert.Equal(t, 1, run(t.Context(), test.args, &stdout, &stderr))
 		assert.Contains(t, stderr.String(), test.want)
-	}
-}
-
-func TestHelpTellsTheFlags(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	assert.Zero(t, run(t.Context(), []string{"-help"}, &stdout, &stderr))
-	for _, want := range []string{"-listen", "-tls-ca", "control_url", krakensim.ExampleAPIKey} {
-		assert.Contains(t, stderr.String(), want)
 	}
 }

@@ -24,9 +24,9 @@ type callCounter struct {
 	at    time.Time
 }
 
-// decayStep is how often the counter decays unless [Key.DecayStep] says otherwise: "every couple of seconds" (docs.kraken.com, "Spot REST Rate
+// DefaultDecayStep is how often the counter decays unless [Key.DecayStep] says otherwise: "every couple of seconds" (docs.kraken.com, "Spot REST Rate
 // Limits").
-const decayStep = 2 * time.Second
+const DefaultDecayStep = 2 * time.Second
 
 // add counts a call of that cost and reports whether the tier allows it; one that costs nothing always is. A refused call counts too, so that
 // a client that doesn't stop is kept out for longer, but the counter never exceeds twice the tier's maximum. It decays at the clock's
@@ -37,7 +37,7 @@ func (c *callCounter) add(cost int, tier Tier, step time.Duration, now time.Time
 		return true
 	}
 	const tolerance = 1e-6 // of floating point, not of calls
-	step = cmp.Or(step, decayStep)
+	step = cmp.Or(step, DefaultDecayStep)
 	decayed := now.Truncate(step).Sub(c.at.Truncate(step))
 	c.value = max(0, c.value-l.decay*decayed.Seconds())
 	c.at = now

@@ -74,8 +74,8 @@ type Key struct {
 
 	Tier Tier `json:"tier,omitempty"`
 
-	// DecayStep has the call counter decay at the clock's multiples of it, and stand still in between. Zero: 2 s, for Kraken's does so "every
-	// couple of seconds". A nanosecond: it decays continuously.
+	// DecayStep has the call counter decay at the clock's multiples of it, and stand still in between. Zero: [DefaultDecayStep]. A nanosecond: it
+	// decays continuously.
 	DecayStep time.Duration `json:"-"`
 
 	// CamelCase has GetApiKeyInfo name its fields as Kraken's page does (validUntil), not as its API most likely does

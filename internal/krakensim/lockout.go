@@ -11,8 +11,8 @@ import (
 // A LockoutScope is whose calls a [Lockout] refuses.
 type LockoutScope string
 
-// What Kraken locks out isn't known. An older page of its support calls the lockout "IP based" (support.kraken.com, "API Error Codes"), its
-// present documentation speaks of the account (docs.kraken.com, "Errors").
+// What Kraken locks out isn't known. An older page of its support most likely says "IP based" (support.kraken.com, "API Error Codes"; the copy
+// at hand is garbled), its present documentation speaks of the account (docs.kraken.com, "Errors").
 const (
 	LockoutAddress LockoutScope = "address" // all calls from the host that was refused, with whatever key
 	LockoutKey     LockoutScope = "key"     // all calls with the public key that was refused, from wherever
@@ -23,16 +23,19 @@ const (
 // together, and no success in between takes any of them back. Then every call is answered EGeneral:Temporary lockout: it uses no
 // nonce up, isn't on the call counter, and makes the lockout begin anew.
 type Lockout struct {
-	Scope LockoutScope  // "": LockoutAddress, for it is the stricter one for a host with several keys
-	After int           // so many refusals within 5 minutes; 0: 10
-	For   time.Duration // since the last call; 0: 15 minutes, which is "approximately" what the older page says. The other has "a few minutes"
+	Scope LockoutScope  // "": LockoutAddress, the stricter one for a host with several keys
+	After int           // so many refusals within 5 minutes; 0: DefaultLockoutAfter
+	For   time.Duration // since the last call; 0: DefaultLockoutFor
 }
 
 const (
-	// lockoutAfter isn't published. Users tell of a lockout after about 3 invalid keys, and of far more invalid nonces without one.
-	lockoutAfter  = 10
-	lockoutWithin = 5 * time.Minute // isn't published either: "a short period of time"
-	lockoutFor    = 15 * time.Minute
+	// DefaultLockoutAfter is a guess. One user tells of a lockout "after like 3 attempts" with an invalid key
+	// (github.com/veox/python3-krakenex/issues/31), others of far more invalid nonces without one.
+	DefaultLockoutAfter = 10
+	// lockoutWithin is a guess too: "a short period of time", says the older page.
+	lockoutWithin = 5 * time.Minute
+	// DefaultLockoutFor is the older page's "approximately 15 minutes"; the other one says "a few minutes".
+	DefaultLockoutFor = 15 * time.Minute
 )
 
 // Validate says what is wrong with the lockout.
@@ -52,8 +55,8 @@ func (x *Exchange) SetLockout(lockout Lockout) {
 	defer x.mu.Unlock()
 	x.lockouts = lockouts{Lockout: Lockout{
 		Scope: cmp.Or(lockout.Scope, LockoutAddress),
-		After: cmp.Or(lockout.After, lockoutAfter),
-		For:   cmp.Or(lockout.For, lockoutFor),
+		After: cmp.Or(lockout.After, DefaultLockoutAfter),
+		For:   cmp.Or(lockout.For, DefaultLockoutFor),
 	}, refused: make(map[string]*refusals)}
 }
 

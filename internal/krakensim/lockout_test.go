@@ -61,7 +61,7 @@ func TestRefusalsOfEveryKindLockOut(t *testing.T) {
 					c.SetLockout(Lockout{Scope: scope})
 					c.SetLastNonce(ExampleAPIKey, 10)
 					want, _, _ := strings.Cut(name, ", ")
-					for range lockoutAfter {
+					for range DefaultLockoutAfter {
 						require.Equal(t, want, c.call("192.0.2.1", change))
 					}
 					assert.Equal(t, locked[0], c.call("192.0.2.1", change))
@@ -99,17 +99,17 @@ func TestALockoutIsOfAKeyOrOfAnAddress(t *testing.T) {
 func TestALockoutEndsAfterAWhileWithoutCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &lockoutCaller{t: t, Exchange: New(exampleKey)}
-		for range lockoutAfter {
+		for range DefaultLockoutAfter {
 			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
 		}
-		time.Sleep(lockoutFor - time.Nanosecond)
+		time.Sleep(DefaultLockoutFor - time.Nanosecond)
 		require.Equal(t, locked[0], c.call("192.0.2.1"))
-		time.Sleep(lockoutFor - time.Nanosecond)
+		time.Sleep(DefaultLockoutFor - time.Nanosecond)
 		require.Equal(t, locked[0], c.call("192.0.2.1"), "the call before has it begin anew")
 		require.Zero(t, c.LastNonce(ExampleAPIKey))
-		time.Sleep(lockoutFor)
+		time.Sleep(DefaultLockoutFor)
 		require.Empty(t, c.call("192.0.2.1"))
-		for range lockoutAfter - 1 {
+		for range DefaultLockoutAfter - 1 {
 			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
 		}
 		require.Empty(t, c.call("192.0.2.1"), "it counts from the start again")
