@@ -32,6 +32,7 @@ import (
 //	kraken subscribed      wait until one connection is subscribed to executions, with another token than the last time
 //	kraken nonce-ahead KEY DURATION
 //	                       the key was used elsewhere, by a clock that is so much ahead
+//	kraken lockout address|key|off   what repeated refusals lock out from here on; address unless told
 func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: kraken COMMAND [ARGUMENT...]")
@@ -69,6 +70,10 @@ func cmdKraken(ts *testscript.TestScript, neg bool, args []string) {
 		ahead, err := time.ParseDuration(args[1])
 		ts.Check(err)
 		kraken.SetLastNonce(args[0], uint64(time.Now().Add(ahead).UnixNano()))
+	case command == "lockout" && len(args) == 1:
+		lockout := krakensim.Lockout{Scope: krakensim.LockoutScope(args[0])}
+		ts.Check(lockout.Validate())
+		kraken.SetLockout(lockout)
 	case command == "expire-tokens":
 		kraken.ExpireTokens()
 	case command == "drop-sockets":
