@@ -9,5 +9,5 @@ type Fault = fault.Fault
 // has served its Times, the next one has its turn.
 func (x *Exchange) Misbehave(faults ...Fault) { x.faults.Misbehave(faults...) }
 
-// Behave forgets all faults, and lets hanging and delayed requests go on.
+// Behave forgets all faults, lets hanging and delayed requests go on, and closes connections that are swallowed.
 func (x *Exchange) Behave() { x.faults.Behave() }

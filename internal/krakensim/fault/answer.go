@@ -23,7 +23,8 @@ type Answer struct {
 	truncate bool  // end in the middle
 	goAway   bool  // end the connection afterwards
 
-	ending ending // if there is no answer
+	ending   ending          // if there is no answer
+	released <-chan struct{} // if swallowed: closed when the connection is to be closed
 }
 
 // NewAnswer is an answer with nothing wrong.
@@ -66,7 +67,7 @@ func (e *endless) Read(p []byte) (int, error) {
 // ends early.
 func (a Answer) Write(w http.ResponseWriter, r *http.Request) {
 	if a.Status == 0 {
-		a.ending.abort(r)
+		a.abort(r)
 	}
 	maps.Copy(w.Header(), a.Header)
 	body, length := a.content()
@@ -83,13 +84,10 @@ func (a Answer) Write(w http.ResponseWriter, r *http.Request) {
 }
 
 // Response is the answer for a request in process. Where there is no answer, the error is what a client gets to see of a
-// connection that ends so.
+// connection that ends so, or the context's.
 func (a Answer) Response(r *http.Request) (*http.Response, error) {
-	switch {
-	case a.Status == 0 && a.ending == reset:
-		return nil, errReset
-	case a.Status == 0:
-		return nil, io.EOF
+	if a.Status == 0 {
+		return nil, a.failure(r.Context())
 	}
 	body, length := a.content()
 	if a.truncate {
@@ -106,6 +104,29 @@ func (a Answer) Response(r *http.Request) (*http.Response, error) {
 		ContentLength: length,
 		Request:       r,
 	}, nil
+}
+
+// failure is what a client in process gets to see of a request without an answer.
+func (a Answer) failure(ctx context.Context) error {
+	switch a.ending {
+	case reset:
+		return errReset
+	case swallowed:
+		if err := a.waitRelease(ctx); err != nil {
+			return err
+		}
+	}
+	return io.EOF
+}
+
+// waitRelease waits for the end of a swallowed request. The error is the context's.
+func (a Answer) waitRelease(ctx context.Context) error {
+	select {
+	case <-a.released:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // whileWanted is an answer's body, which ends with the request's context.

@@ -9,19 +9,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+var (
+	http1s = map[string]func(*testing.T) client{"in the clear": overHTTP1, "over TLS": overHTTP1TLS}
+	http2s = map[string]func(*testing.T) client{"in the clear": overHTTP2, "over TLS": overHTTP2TLS}
+)
+
 func TestAGoAwayLetsFinishWhatIsUnderWay(t *testing.T) {
-	c := overHTTP2TLS(t)
-	end := c.begin()
-	c.service.Misbehave(Fault{GoAway: true, Times: 1})
-	second, err := c.call()
-	require.NoError(t, err, "who is told to go away has its answer too")
-	third, err := c.call()
-	require.NoError(t, err)
-	c.service.Behave()
-	first, err := end()
-	require.NoError(t, err)
-	assert.Equal(t, first, second)
-	assert.NotEqual(t, second, third)
+	for name, start := range http2s {
+		t.Run(name, func(t *testing.T) {
+			c := start(t)
+			end := c.begin()
+			c.service.Misbehave(Fault{GoAway: true, Times: 1})
+			second, err := c.call()
+			require.NoError(t, err, "who is told to go away has its answer too")
+			third, err := c.call()
+			require.NoError(t, err)
+			c.service.Behave()
+			first, err := end()
+			require.NoError(t, err)
+			assert.Equal(t, first, second)
+			assert.NotEqual(t, second, third)
+		})
+	}
 }
 
 func TestOverHTTP1AGoAwayClosesTheConnection(t *testing.T) {
@@ -38,52 +47,53 @@ func TestOverHTTP1AGoAwayClosesTheConnection(t *testing.T) {
 }
 
 func TestWhatADropOverHTTP2Breaks(t *testing.T) {
-	for name, test := range map[string]struct {
-		fault Fault
-		want  string
-	}{
-		"a drop":           {Fault{Drop: true}, "unexpected EOF"},
-		"an abrupt goaway": {Fault{Drop: true, GoAway: true}, "LastStreamID=2147483647, ErrCode=INTERNAL_ERROR"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := overHTTP2TLS(t)
-			end := c.begin()
-			test.fault.Times = 1
-			c.service.Misbehave(test.fault)
-			second, err := c.call()
-			require.ErrorContains(t, err, test.want)
-			first, err := end()
-			assert.ErrorContains(t, err, test.want, "all that was under way on the connection is lost")
-			assert.Equal(t, first, second)
+	for name, start := range http2s {
+		for want, fault := range map[string]Fault{
+			"unexpected EOF": {Drop: true},
+			"LastStreamID=2147483647, ErrCode=INTERNAL_ERROR": {Drop: true, GoAway: true},
+		} {
+			t.Run(want+" "+name, func(t *testing.T) {
+				c := start(t)
+				end := c.begin()
+				fault.Times = 1
+				c.service.Misbehave(fault)
+				second, err := c.call()
+				require.ErrorContains(t, err, want)
+				first, err := end()
+				assert.ErrorContains(t, err, want, "all that was under way on the connection is lost")
+				assert.Equal(t, first, second)
 
-			third, err := c.call()
-			assert.NoError(t, err)
-			assert.NotEqual(t, second, third)
-		})
+				third, err := c.call()
+				assert.NoError(t, err)
+				assert.NotEqual(t, second, third)
+			})
+		}
 	}
 }
 
 func TestOverHTTP2AResetIsTheStreamsAlone(t *testing.T) {
-	for name, fault := range map[string]Fault{"a reset": {Reset: true}, "a truncated answer": {Truncate: true}} {
-		t.Run(name, func(t *testing.T) {
-			c := overHTTP2TLS(t)
-			end := c.begin()
-			fault.Times = 1
-			c.service.Misbehave(fault)
-			second, err := c.call()
-			require.ErrorContains(t, err, "stream error")
-			third, err := c.call()
-			require.NoError(t, err)
-			c.service.Behave()
-			first, err := end()
-			require.NoError(t, err)
-			assert.Equal(t, []string{first, first}, []string{second, third})
-		})
+	for name, start := range http2s {
+		for what, fault := range map[string]Fault{"a reset": {Reset: true}, "a truncated answer": {Truncate: true}} {
+			t.Run(what+" "+name, func(t *testing.T) {
+				c := start(t)
+				end := c.begin()
+				fault.Times = 1
+				c.service.Misbehave(fault)
+				second, err := c.call()
+				require.ErrorContains(t, err, "stream error")
+				third, err := c.call()
+				require.NoError(t, err)
+				c.service.Behave()
+				first, err := end()
+				require.NoError(t, err)
+				assert.Equal(t, []string{first, first}, []string{second, third})
+			})
+		}
 	}
 }
 
 func TestOverHTTP1AResetIsTheConnections(t *testing.T) {
-	for _, start := range []func(*testing.T) client{overHTTP1, overHTTP1TLS} {
+	for _, start := range http1s {
 		c := start(t)
 		_, err := c.call()
 		require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 )
 
 // A Fault is one way to misbehave, for a number of REST requests. Its parts combine: Latency goes before all others;
-// Hang, Drop, Reset and Refuse give no answer; Errors, Status, Body, ContentType and Oversize make up an answer; Header and
+// Hang, Drop, Reset, Swallow and Refuse give no answer; Errors, Status, Body, ContentType and Oversize make up an answer; Header and
 // Truncate change the answer, be it made up or the true one.
 //
 // Over HTTP/2, Drop closes the connection, and with it all requests under way on it. Reset and Truncate end the
@@ -38,6 +38,11 @@ type Fault struct {
 	// requests under way on the connection are finished, and later ones need another connection. With Drop it is the
 	// abrupt variant: a GOAWAY that tells an error, and the connection is closed at once.
 	GoAway bool `json:"go_away"`
+
+	// Swallow has the connection take, from this request on, what the client sends, and say nothing again: to other
+	// requests and to HTTP/2's pings neither. It ends when the client closes the connection, or by [Queue.Behave], which
+	// closes it.
+	Swallow bool `json:"swallow"`
 
 	// Refuse lets no connection come about: [Turn.Dial] fails as a refused dial does, nothing is sent or
 	// recorded, and with Latency or Hang it is the dial that takes its time. A listener learns of a request only when

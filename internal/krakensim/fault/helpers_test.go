@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -22,7 +23,7 @@ const truth = `{"error":[],"result":{"token":"example"}}`
 // service is a service that misbehaves.
 type service struct {
 	Queue
-	taken, processed atomic.Int32 // requests
+	taken, processed, done atomic.Int32 // requests
 }
 
 func (s *service) serve(r *http.Request, turn *Turn) (Answer, error) {
@@ -35,6 +36,7 @@ func (s *service) serve(r *http.Request, turn *Turn) (Answer, error) {
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	turn := s.Take(r.URL.Path)
 	s.taken.Add(1)
+	defer s.done.Add(1)
 	a, err := s.serve(r, turn)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -45,6 +47,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // RoundTrip serves a request in process.
 func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
 	turn := s.Take(r.URL.Path)
+	s.taken.Add(1)
+	defer s.done.Add(1)
 	if err := turn.Dial(r.Context()); err != nil {
 		return nil, err
 	}
@@ -67,6 +71,7 @@ type client struct {
 var overs = map[string]func(t *testing.T) client{
 	"HTTP/1.1":          overHTTP1,
 	"HTTP/1.1 over TLS": overHTTP1TLS,
+	"HTTP/2":            overHTTP2,
 	"HTTP/2 over TLS":   overHTTP2TLS,
 	"process":           inProcess,
 }
@@ -81,10 +86,26 @@ func overHTTP2TLS(t *testing.T) client {
 	})
 }
 
+// overHTTP2 is HTTP/2 in the clear, with prior knowledge.
+func overHTTP2(t *testing.T) client {
+	c := connected(t, func(server *httptest.Server) {
+		server.Config.Protocols = new(http.Protocols)
+		server.Config.Protocols.SetHTTP1(true)
+		server.Config.Protocols.SetUnencryptedHTTP2(true)
+		server.Start()
+	})
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	c.transport.(*http.Transport).Protocols = protocols
+	return c
+}
+
 func connected(t *testing.T, start func(*httptest.Server)) client {
 	s := new(service)
 	server := httptest.NewUnstartedServer(s)
+	server.Listener = Listen(server.Listener)
 	server.Config.ConnContext = WithConn
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	start(server)
 	t.Cleanup(server.Close)
 	t.Cleanup(s.Behave) // which Close waits for

@@ -31,7 +31,7 @@ func (q *Queue) Misbehave(faults ...Fault) {
 	}
 }
 
-// Behave forgets all faults, and lets hanging and delayed requests go on.
+// Behave forgets all faults, lets hanging and delayed requests go on, and closes connections that are swallowed.
 func (q *Queue) Behave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -105,6 +105,8 @@ func (t *Turn) Answer(ctx context.Context, process func() Answer) (Answer, error
 		return Answer{}, err
 	case behaves:
 		return honest(), nil
+	case f.Swallow:
+		return Answer{ending: swallowed, released: t.released}, nil
 	case f.Reset:
 		return Answer{ending: reset}, nil
 	case f.GoAway && f.Drop:
