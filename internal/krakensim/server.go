@@ -25,8 +25,8 @@ type Options struct {
 
 	Lockout Lockout // of who is refused again and again
 
-	// HTTP1Only has no HTTP/2 offered over TLS. Otherwise the client chooses. (WebSockets are on HTTP/1.1 anyway, and
-	// so is all without TLS.)
+	// HTTP1Only has no HTTP/2. Otherwise the client chooses: over TLS by ALPN, in the clear by prior knowledge (RFC 9113,
+	// section 3.3). WebSockets are on HTTP/1.1 anyway.
 	HTTP1Only bool
 
 	// ServerName, if set, is the only name in the certificate, to see clients refuse a wrong one. Otherwise it is
@@ -90,6 +90,7 @@ func Start(options Options) (*Server, error) {
 	}
 	s.server.Protocols.SetHTTP1(true)
 	s.server.Protocols.SetHTTP2(!options.HTTP1Only)
+	s.server.Protocols.SetUnencryptedHTTP2(!options.HTTP1Only)
 	serve := s.server.Serve
 	if options.TLS {
 		names := []string{"localhost", "127.0.0.1", "::1", "api.kraken.com", "ws-auth.kraken.com"}
@@ -113,7 +114,7 @@ func Start(options Options) (*Server, error) {
 	}
 	go func() {
 		defer close(s.served)
-		_ = serve(listener) // until Close
+		_ = serve(fault.Listen(listener)) // until Close
 	}()
 	return s, nil
 }

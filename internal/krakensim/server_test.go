@@ -51,32 +51,54 @@ func TestAServersCAIsTheOneGiven(t *testing.T) {
 	assert.NotEqual(t, given.CertificatePEM(), startServer(t, Options{TLS: true}).CACertPEM())
 }
 
-func TestOverTLSTheClientChoosesTheProtocol(t *testing.T) {
-	for _, test := range []struct {
-		options    Options
-		clientHas2 bool
-		want       string
-	}{
-		{Options{TLS: true}, true, "HTTP/2.0"},
-		{Options{TLS: true}, false, "HTTP/1.1"},
-		{Options{TLS: true, HTTP1Only: true}, true, "HTTP/1.1"},
-		{Options{}, true, "HTTP/1.1"},
-	} {
-		server := startServer(t, test.options)
-		transport := newTransport(t)
-		if test.options.TLS {
-			transport = trusting(t, server)
-		}
-		transport.ForceAttemptHTTP2 = test.clientHas2
-		q := newRequest(tokenPath, 1)
-		q.base = server.RESTURL()
-		response, err := transport.RoundTrip(q.build(t.Context()))
-		require.NoError(t, err)
-		_ = response.Body.Close()
-		assert.Equal(t, test.want, response.Proto)
+// protocols are what a client speaks.
+func protocols(set ...func(p *http.Protocols, on bool)) *http.Protocols {
+	p := new(http.Protocols)
+	for _, set := range set {
+		set(p, true)
+	}
+	return p
+}
 
-		conn, _, err := websocket.Dial(t.Context(), server.WebSocketV2URL(),
-			&websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+var (
+	http1      = (*http.Protocols).SetHTTP1
+	http2      = (*http.Protocols).SetHTTP2
+	clearHTTP2 = (*http.Protocols).SetUnencryptedHTTP2
+)
+
+func TestTheClientChoosesTheProtocol(t *testing.T) {
+	for _, test := range []struct {
+		options Options
+		client  *http.Protocols
+		want    string // "" is none
+	}{
+		{Options{TLS: true}, protocols(http1, http2), "HTTP/2.0"},
+		{Options{TLS: true}, protocols(http1), "HTTP/1.1"},
+		{Options{TLS: true}, protocols(http2), "HTTP/2.0"},
+		{Options{TLS: true, HTTP1Only: true}, protocols(http1, http2), "HTTP/1.1"},
+		{Options{TLS: true, HTTP1Only: true}, protocols(http2), ""},
+		{Options{}, protocols(http1), "HTTP/1.1"},
+		{Options{}, protocols(clearHTTP2), "HTTP/2.0"},
+		{Options{HTTP1Only: true}, protocols(http1), "HTTP/1.1"},
+		{Options{HTTP1Only: true}, protocols(clearHTTP2), ""},
+	} {
+		c := newCaller(t, test.options)
+		c.transport.Protocols = test.client
+		q := newRequest(tokenPath, 1)
+		q.base = c.server.RESTURL()
+		response, err := c.transport.RoundTrip(q.build(t.Context()))
+		if test.want == "" {
+			require.Error(t, err)
+		} else {
+			require.NoError(t, err)
+			_ = response.Body.Close()
+			assert.Equal(t, test.want, response.Proto)
+		}
+
+		other := newCaller(t, Options{}).transport
+		other.TLSClientConfig = c.transport.TLSClientConfig
+		conn, _, err := websocket.Dial(t.Context(), c.server.WebSocketV2URL(),
+			&websocket.DialOptions{HTTPClient: &http.Client{Transport: other}})
 		require.NoError(t, err, "WebSockets stay on HTTP/1.1")
 		_ = conn.CloseNow()
 	}
@@ -109,6 +131,18 @@ func newCaller(t *testing.T, options Options) caller {
 	return caller{t, server, newTransport(t)}
 }
 
+// callers make their calls over HTTP/1.1 and HTTP/2, in the clear and over TLS.
+func callers(t *testing.T) map[string]caller {
+	c := map[string]caller{
+		"HTTP/1.1":          newCaller(t, Options{}),
+		"HTTP/2":            newCaller(t, Options{}),
+		"HTTP/1.1 over TLS": newCaller(t, Options{TLS: true, HTTP1Only: true}),
+		"HTTP/2 over TLS":   newCaller(t, Options{TLS: true}),
+	}
+	c["HTTP/2"].transport.Protocols = protocols(clearHTTP2)
+	return c
+}
+
 // call makes a call and returns the client's address on the connection that it went over.
 func (c caller) call() (from string, err error) {
 	ctx := httptrace.WithClientTrace(c.t.Context(), &httptrace.ClientTrace{
@@ -121,8 +155,7 @@ func (c caller) call() (from string, err error) {
 }
 
 func TestIdleConnectionsCanBeClosed(t *testing.T) {
-	for _, options := range []Options{{}, {TLS: true}} {
-		c := newCaller(t, options)
+	for _, c := range callers(t) {
 		first, err := c.call()
 		require.NoError(t, err)
 		second, err := c.call()
@@ -142,17 +175,18 @@ func TestIdleConnectionsCanBeClosed(t *testing.T) {
 }
 
 func TestCloseEndsRequestsUnderWay(t *testing.T) {
-	for _, options := range []Options{{}, {TLS: true}} {
-		c := newCaller(t, options)
-		c.server.Misbehave(Fault{Hang: true})
-		ended := make(chan error)
-		go func() {
-			_, err := c.call()
-			ended <- err
-		}()
-		require.Eventually(t, func() bool { return len(c.server.Calls()) == 1 }, 5*time.Second, time.Millisecond)
-		c.server.Close()
-		assert.Error(t, <-ended)
+	for _, fault := range []Fault{{Hang: true}, {Swallow: true}} {
+		for _, c := range callers(t) {
+			c.server.Misbehave(fault)
+			ended := make(chan error, 1)
+			go func() {
+				_, err := c.call()
+				ended <- err
+			}()
+			require.Eventually(t, func() bool { return len(c.server.Calls()) == 1 }, 5*time.Second, time.Millisecond)
+			c.server.Close()
+			assert.Error(t, <-ended)
+		}
 	}
 }
 
