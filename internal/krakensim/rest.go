@@ -41,7 +41,7 @@ func bodyRefusal(err error) answer {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		status = http.StatusRequestEntityTooLarge
 	}
-	return fault.Page(status)
+	return fault.Cloudflare(status)
 }
 
 // serve answers a REST request as its turn has it. An error means that the request's context ended first.
@@ -95,7 +95,5 @@ func unknownMethod() answer {
 	return a
 }
 
-// noUserAgent is what the CDN in front of Kraken makes of a request without a User-Agent.
-func noUserAgent() answer {
-	return fault.NewAnswer(http.StatusForbidden, "text/plain; charset=UTF-8", []byte("error code: 1010"))
-}
+// noUserAgent is what Cloudflare makes of a request without a User-Agent.
+func noUserAgent() answer { return fault.Cloudflare(1010) }

@@ -40,9 +40,11 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if _, named := r.Header["User-Agent"]; !named { // net/http's transport puts its own name in
-		r = r.Clone(ctx)
-		r.Header.Set("User-Agent", "Go-http-client/1.1")
+	r = r.Clone(ctx)
+	for name, value := range map[string]string{"User-Agent": "Go-http-client/1.1", "Accept-Encoding": "gzip"} {
+		if _, given := r.Header[name]; !given { // net/http's transport puts it in
+			r.Header.Set(name, value)
+		}
 	}
 	a, err := t.exchange.serve(r, body, turn)
 	if err != nil {

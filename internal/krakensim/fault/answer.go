@@ -19,6 +19,8 @@ type Answer struct {
 	Body   []byte
 	Errors []string // Kraken's error strings in Body, for a record
 
+	cloudflare *cloudflareError // instead of Body
+
 	oversize int64 // instead of Body, so many bytes
 	truncate bool  // end in the middle
 	goAway   bool  // end the connection afterwards
@@ -69,6 +71,7 @@ func (a Answer) Write(w http.ResponseWriter, r *http.Request) {
 	if a.Status == 0 {
 		a.abort(r)
 	}
+	a = a.throughCloudflare(r)
 	maps.Copy(w.Header(), a.Header)
 	body, length := a.content()
 	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
@@ -89,6 +92,7 @@ func (a Answer) Response(r *http.Request) (*http.Response, error) {
 	if a.Status == 0 {
 		return nil, a.failure(r.Context())
 	}
+	a = a.throughCloudflare(r)
 	body, length := a.content()
 	if a.truncate {
 		body = io.MultiReader(body, broken{})

@@ -4,6 +4,7 @@ package fault
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -22,7 +23,8 @@ type Fault struct {
 	Times int `json:"times"`
 
 	Errors      []string    `json:"errors"`       // Kraken's error strings, with HTTP 200 unless Status is set
-	Status      int         `json:"status"`       // HTTP status; alone, it comes with an HTML page as from a CDN
+	Status      int         `json:"status"`       // HTTP status; alone, it comes from Cloudflare (see [Cloudflare])
+	Cloudflare  int         `json:"cloudflare"`   // Cloudflare's error code, if not the status's likeliest: 1010 for 403
 	Header      http.Header `json:"header"`       // further headers: Retry-After, Location
 	Body        string      `json:"body"`         // the body, as it is
 	ContentType string      `json:"content_type"` // of the body; JSON unless set, HTML for a status alone
@@ -54,6 +56,19 @@ type Fault struct {
 	Process bool `json:"process"`
 }
 
+// Validate reports what is wrong with a fault.
+func (f Fault) Validate() error {
+	switch {
+	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return fmt.Errorf("status: %d isn't an HTTP status from 200 to 599", f.Status)
+	case f.Cloudflare != 0 && cloudflareErrorOf(f.Cloudflare) == nil:
+		return fmt.Errorf("cloudflare: %d isn't an error of Cloudflare's that the simulator knows", f.Cloudflare)
+	case f.Times < 0 || f.Oversize < 0 || f.Latency < 0:
+		return errors.New("times, oversize and latency can't be negative")
+	}
+	return nil
+}
+
 // answer is the fault's made-up answer; false if it has none.
 func (f Fault) answer() (Answer, bool) {
 	status := cmp.Or(f.Status, http.StatusOK)
@@ -70,15 +85,10 @@ func (f Fault) answer() (Answer, bool) {
 		return a, true
 	case f.Body != "" || f.ContentType != "":
 		return NewAnswer(status, contentType, []byte(f.Body)), true
-	case f.Status != 0:
-		return Page(status), true
+	case f.Cloudflare != 0 || f.Status != 0:
+		a := Cloudflare(cmp.Or(f.Cloudflare, f.Status))
+		a.Status = cmp.Or(f.Status, a.Status)
+		return a, true
 	}
 	return Answer{}, false
-}
-
-// Page is the answer that a CDN gives in the server's place: a status with an HTML page.
-func Page(status int) Answer {
-	page := fmt.Sprintf("<html>\r\n<head><title>%[1]d %[2]s</title></head>\r\n<body>\r\n<center><h1>%[1]d %[2]s"+
-		"</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n", status, http.StatusText(status))
-	return NewAnswer(status, "text/html; charset=UTF-8", []byte(page))
 }

@@ -13,6 +13,24 @@ import (
 )
 
 // Every fault looks the same however it is met, but for the error where there is no answer.
+func TestAFaultThatMakesNoSenseIsToldOf(t *testing.T) {
+	for _, test := range []struct {
+		fault Fault
+		want  string
+	}{
+		{Fault{Status: 199}, "status: 199 isn't"},
+		{Fault{Status: 600}, "status: 600 isn't"},
+		{Fault{Cloudflare: 403}, "cloudflare: 403 isn't"},
+		{Fault{Times: -1}, "can't be negative"},
+		{Fault{Oversize: -1}, "can't be negative"},
+		{Fault{Latency: -1}, "can't be negative"},
+	} {
+		assert.ErrorContains(t, test.fault.Validate(), test.want)
+	}
+	assert.NoError(t, Fault{}.Validate())
+	assert.NoError(t, Fault{Status: 599, Cloudflare: 1010, Times: 1, Oversize: 1, Latency: 1}.Validate())
+}
+
 func TestFaults(t *testing.T) {
 	tests := map[string]struct {
 		fault     Fault
@@ -36,13 +54,41 @@ func TestFaults(t *testing.T) {
 				assert.Equal(t, `{"error":["EGeneral:Too many requests"]}`, got.body)
 			},
 		},
-		"a status comes with the CDN's page": {
+		"a status of Cloudflare's": {
 			fault: Fault{Status: 520},
 			check: func(t *testing.T, got reply) {
 				assert.Equal(t, 520, got.status)
-				assert.Contains(t, got.header.Get("Content-Type"), "text/html")
-				assert.Contains(t, got.body, "<title>520")
+				assert.Equal(t, "error code: 520\n", got.body)
 			},
+		},
+		"a status of no error of Cloudflare's": {
+			fault: Fault{Status: 503},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 503, got.status)
+				assert.Contains(t, got.header.Get("Content-Type"), "text/html")
+				assert.Contains(t, got.body, "<title>503 Service Temporarily Unavailable</title>")
+			},
+		},
+		"a status that stands for several errors of Cloudflare's": {
+			fault: Fault{Status: 403},
+			check: func(t *testing.T, got reply) { assert.Equal(t, "error code: 1020\n", got.body) },
+		},
+		"an error of Cloudflare's": {
+			fault: Fault{Cloudflare: 1010},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 403, got.status)
+				assert.Equal(t, "error code: 1010\n", got.body)
+			},
+		},
+		"an error of Cloudflare's with another status": {
+			fault: Fault{Cloudflare: 1015, Status: 503},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 503, got.status)
+				assert.Equal(t, "error code: 1015\n", got.body)
+			},
+		},
+		"an error of Cloudflare's that ends in the middle": {
+			fault: Fault{Cloudflare: 1010, Truncate: true}, fails: io.ErrUnexpectedEOF, fails2: "INTERNAL_ERROR; received from peer",
 		},
 		"a header": {
 			fault: Fault{Status: 429, Header: http.Header{"retry-after": {"7"}}},
