@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"math/rand/v2"
 	"mime"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -130,10 +131,18 @@ func (e *cloudflareError) render(r *http.Request, ray string) (contentType strin
 	case "":
 		return "text/plain; charset=UTF-8", fmt.Appendf(nil, "error code: %d\n", e.Code)
 	case "text/html":
-		return "text/html; charset=UTF-8", e.page(r.Host, ray)
+		return "text/html; charset=UTF-8", e.page(hostname(r), ray)
 	default:
-		return form + "; charset=utf-8", e.problem(r.Host, ray)
+		return form + "; charset=utf-8", e.problem(hostname(r), ray)
 	}
+}
+
+// hostname is the host that a request is for, without the port.
+func hostname(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.Host); err == nil {
+		return host
+	}
+	return r.Host
 }
 
 // wanted is the media type that a client likes best of those that there are, or "" if it likes none.

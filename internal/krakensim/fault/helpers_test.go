@@ -117,7 +117,7 @@ func connected(t *testing.T, start func(*httptest.Server)) client {
 
 func inProcess(t *testing.T) client {
 	s := new(service)
-	return client{t, s, s, "https://api.kraken.test"}
+	return client{t, s, s, "https://api.kraken.test:8443"}
 }
 
 // reply is an answer as a client sees it.
