@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"math/rand/v2"
 	"mime"
 	"net"
@@ -109,19 +110,14 @@ func plainPage(status int) []byte {
 // Cloudflare.
 func (a Answer) throughCloudflare(r *http.Request) Answer {
 	ray := fmt.Sprintf("%016x", rand.Uint64())
-	a.Header = a.Header.Clone()
-	set := func(name, value string) {
-		if _, ok := a.Header[name]; !ok { // a fault's header goes before ours
-			a.Header[name] = []string{value}
-		}
-	}
-	set("Server", "cloudflare")
-	set("Cf-Ray", ray+"-AMS") // where Cloudflare took the request, by its airport
+	header := http.Header{"Server": {"cloudflare"}, "Cf-Ray": {ray + "-AMS"}} // the airport near to where it took the request
 	if a.cloudflare != nil {
 		var contentType string
 		contentType, a.Body = a.cloudflare.render(r, ray)
-		set("Content-Type", contentType)
+		header.Set("Content-Type", contentType)
 	}
+	maps.Copy(header, a.Header) // where a fault's own may be
+	a.Header = header
 	return a
 }
 

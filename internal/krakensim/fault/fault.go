@@ -11,8 +11,8 @@ import (
 )
 
 // A Fault is one way to misbehave, for a number of REST requests. Its parts combine: Latency goes before all others;
-// Hang, Drop, Reset, Swallow and Refuse give no answer; Errors, Status, Body, ContentType and Oversize make up an answer; Header and
-// Truncate change the answer, be it made up or the true one.
+// Hang, Drop, Reset, Swallow and Refuse give no answer; Errors, Status, Cloudflare, Body, ContentType and Oversize make up
+// an answer; Header and Truncate change the answer, be it made up or the true one.
 //
 // Over HTTP/2, Drop closes the connection, and with it all requests under way on it. Reset and Truncate end the
 // request's stream alone, by RST_STREAM.
@@ -24,10 +24,10 @@ type Fault struct {
 
 	Errors      []string    `json:"errors"`       // Kraken's error strings, with HTTP 200 unless Status is set
 	Status      int         `json:"status"`       // HTTP status; alone, it comes from Cloudflare (see [Cloudflare])
-	Cloudflare  int         `json:"cloudflare"`   // Cloudflare's error code, if not the status's likeliest: 1010 for 403
+	Cloudflare  int         `json:"cloudflare"`   // an error code of Cloudflare's, with its status: 1010 is a 403 as well
 	Header      http.Header `json:"header"`       // further headers: Retry-After, Location
 	Body        string      `json:"body"`         // the body, as it is
-	ContentType string      `json:"content_type"` // of the body; JSON unless set, HTML for a status alone
+	ContentType string      `json:"content_type"` // of the body; JSON unless set
 	Oversize    int64       `json:"oversize"`     // a body of so many bytes, which begins like JSON
 
 	Hang     bool          `json:"hang"`     // no answer until the client goes away or Behave, then the true one
