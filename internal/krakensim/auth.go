@@ -119,7 +119,7 @@ func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time
 	switch {
 	case !withinLimit:
 		return nil, "EAPI:Rate limit exceeded"
-	case !method.permitted(key.permissions()):
+	case !method.need.MetBy(key.permissions()):
 		return nil, "EGeneral:Permission denied"
 	}
 	return key, ""

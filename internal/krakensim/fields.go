@@ -6,12 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/feed"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
-
-// invalid is Kraken's error string for a field that has no meaning, or one that the paper account doesn't know.
-func invalid(name string) paper.Refusal { return paper.Refusal("EGeneral:Invalid arguments:" + name) }
 
 func (q query) text(name string) string { return q.fields.Get(name) }
 
@@ -23,7 +19,7 @@ func (q query) flag(name string) (bool, error) {
 	case "false", "":
 		return false, nil
 	}
-	return false, invalid(name)
+	return false, paper.Invalid(name)
 }
 
 // decimal is a field's number, in digits; 0 if it isn't there. Relative prices (+5, #1%) are refused.
@@ -34,7 +30,7 @@ func (q query) decimal(name string) (float64, error) {
 	}
 	number, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.Trim(text, "0123456789.") != "" {
-		return 0, invalid(name)
+		return 0, paper.Invalid(name)
 	}
 	return number, nil
 }
@@ -56,7 +52,7 @@ func (q query) integer(name string) (int64, error) {
 	}
 	number, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
-		return 0, invalid(name)
+		return 0, paper.Invalid(name)
 	}
 	return number, nil
 }
@@ -75,11 +71,11 @@ func (q query) refuseUnsupported(fields []unsupported) error {
 		case field.refusal != "":
 			return field.refusal
 		default:
-			return invalid(field.name)
+			return paper.Invalid(field.name)
 		}
 	}
 	return nil
 }
 
 // deadline refuses a request that comes too late, or whose deadline isn't 2 to 60 seconds ahead (docs.kraken.com, "Add Order").
-func (q query) deadline() error { return feed.CheckDeadline(q.text("deadline"), 2*time.Second, q.now) }
+func (q query) deadline() error { return paper.CheckDeadline(q.text("deadline"), 2*time.Second, q.now) }

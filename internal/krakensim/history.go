@@ -27,7 +27,7 @@ func (q query) history(at func(id string) (time.Time, bool)) (h history, err err
 	}
 	offset, err := q.integer("ofs")
 	if err != nil || offset < 0 {
-		return h, invalid("ofs")
+		return h, paper.Invalid("ofs")
 	}
 	h.offset = int(offset)
 	h.uncounted, err = q.flag("without_count")
@@ -95,7 +95,7 @@ func tradesHistory(x *Exchange, q query) (any, error) {
 	case "any position", "closed position", "closing position":
 		positions = true // which a paper account doesn't have
 	default:
-		return nil, invalid("type")
+		return nil, paper.Invalid("type")
 	}
 	trades = slices.DeleteFunc(trades, func(t paper.Trade) bool { return positions || !h.has(t.At) })
 	return pageOf(h, "trades", trades, func(t paper.Trade) (string, object) { return t.ID, tradeInfo(t, ledgers) }), nil

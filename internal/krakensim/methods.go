@@ -15,14 +15,9 @@ import (
 // privateMethod is a method under /0/private/: what it needs, and what it answers once the caller is known. No lock is held
 // meanwhile.
 type privateMethod struct {
-	permissions []string                                           // any of them will do; nil if it needs none
-	cost        int                                                // on the key's call counter
-	answer      func(x *Exchange, q query) (result any, err error) // an error is a refusal, in Kraken's words
-}
-
-func (m privateMethod) permitted(permissions []string) bool {
-	return m.permissions == nil ||
-		slices.ContainsFunc(m.permissions, func(one string) bool { return slices.Contains(permissions, one) })
+	need   permission.Need
+	cost   int                                                // on the key's call counter
+	answer func(x *Exchange, q query) (result any, err error) // an error is a refusal, in Kraken's words
 }
 
 // query is a private request whose caller is known.
@@ -37,22 +32,22 @@ func (q query) may(permission string) bool { return slices.Contains(q.key.permis
 // privateMethods have the permissions and the costs that docs.kraken.com gives them. For the cost of AmendOrder, CancelAll and
 // CancelAllOrdersAfter it names no figure. They go to the matching engine as AddOrder and CancelOrder do, which cost nothing.
 var privateMethods = map[string]privateMethod{
-	"GetWebSocketsToken": {[]string{permission.WebSockets}, 1, getWebSocketsToken},
-	"GetApiKeyInfo":      {nil, 1, getAPIKeyInfo},
-	"Balance":            {[]string{permission.QueryFunds}, 1, balance},
-	"BalanceEx":          {[]string{permission.QueryFunds}, 1, balanceEx},
+	"GetWebSocketsToken": {permission.AllOf(permission.WebSockets), 1, getWebSocketsToken},
+	"GetApiKeyInfo":      {permission.Need{}, 1, getAPIKeyInfo},
+	"Balance":            {permission.AllOf(permission.QueryFunds), 1, balance},
+	"BalanceEx":          {permission.AllOf(permission.QueryFunds), 1, balanceEx},
 
-	"TradeBalance":  {[]string{permission.QueryOpenTrades}, 1, tradeBalance},
-	"OpenOrders":    {[]string{permission.QueryOpenTrades}, 1, openOrders},
-	"ClosedOrders":  {[]string{permission.QueryClosedTrades}, 1, closedOrders},
-	"QueryOrders":   {[]string{permission.QueryOpenTrades, permission.QueryClosedTrades}, 1, queryOrders},
-	"TradesHistory": {[]string{permission.QueryClosedTrades}, 2, tradesHistory},
+	"TradeBalance":  {permission.AllOf(permission.QueryOpenTrades), 1, tradeBalance},
+	"OpenOrders":    {permission.AllOf(permission.QueryOpenTrades), 1, openOrders},
+	"ClosedOrders":  {permission.AllOf(permission.QueryClosedTrades), 1, closedOrders},
+	"QueryOrders":   {permission.OneOf(permission.QueryOpenTrades, permission.QueryClosedTrades), 1, queryOrders},
+	"TradesHistory": {permission.AllOf(permission.QueryClosedTrades), 2, tradesHistory},
 
-	"AddOrder":             {[]string{permission.ModifyTrades}, 0, addOrder},
-	"AmendOrder":           {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, amendOrder},
-	"CancelOrder":          {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, cancelOrder},
-	"CancelAll":            {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, cancelAll},
-	"CancelAllOrdersAfter": {[]string{permission.ModifyTrades, permission.CloseTrades}, 0, cancelAllOrdersAfter},
+	"AddOrder":             {permission.ToPlace, 0, addOrder},
+	"AmendOrder":           {permission.ToChange, 0, amendOrder},
+	"CancelOrder":          {permission.ToChange, 0, cancelOrder},
+	"CancelAll":            {permission.ToChange, 0, cancelAll},
+	"CancelAllOrdersAfter": {permission.ToChange, 0, cancelAllOrdersAfter},
 }
 
 func getWebSocketsToken(x *Exchange, q query) (any, error) {

@@ -34,7 +34,7 @@ func closedOrders(x *Exchange, q query) (any, error) {
 	}
 	at := q.text("closetime")
 	if !slices.Contains([]string{"", "both", "open", "close"}, at) {
-		return nil, invalid("closetime")
+		return nil, paper.Invalid("closetime")
 	}
 	var part history
 	var orders []paper.Order
@@ -68,7 +68,7 @@ func queryOrders(x *Exchange, q query) (any, error) {
 	const maxIDs = 50
 	ids := strings.Split(q.text("txid"), ",")
 	if q.text("txid") == "" || len(ids) > maxIDs {
-		return nil, invalid("txid")
+		return nil, paper.Invalid("txid")
 	}
 	orders := object{}
 	return orders, x.trade(q, func(account *paper.Account) error {

@@ -3,7 +3,6 @@ package krakensim
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
@@ -57,7 +56,7 @@ func addOrder(x *Exchange, q query) (any, error) {
 // order is what an AddOrder asks for.
 func (q query) order() (request paper.Request, err error) {
 	if kind := q.text("ordertype"); kind != "market" && kind != "limit" {
-		return request, invalid("ordertype") // which says more of a stop order than its other fields would
+		return request, paper.Invalid("ordertype") // which says more of a stop order than its other fields would
 	}
 	if err = q.refuseUnsupported(notInAddOrder); err != nil {
 		return request, err
@@ -100,9 +99,9 @@ func (q query) postOnly() (postOnly bool, err error) {
 			postOnly = true
 		case "", "fciq", "nompp": // the last of which Kraken ignores
 		case "viqc":
-			return false, invalid("viqc")
+			return false, paper.Invalid("viqc")
 		default:
-			return false, invalid("oflags")
+			return false, paper.Invalid("oflags")
 		}
 	}
 	return postOnly, nil
@@ -113,7 +112,7 @@ func cancelOrder(x *Exchange, q query) (any, error) {
 	id, clientID := q.text("txid"), q.text("cl_ord_id")
 	switch {
 	case id == "" && clientID == "":
-		return nil, invalid("txid")
+		return nil, paper.Invalid("txid")
 	case id != "" && clientID != "":
 		return nil, paper.Refusal("EGeneral:Invalid arguments")
 	}
@@ -154,27 +153,18 @@ func cancelAll(x *Exchange, q query) (any, error) {
 	return object{"count": count}, nil
 }
 
-// cancelAllOrdersAfter is Kraken's dead man's switch. Its timeout is in seconds, less than a day.
+// cancelAllOrdersAfter is Kraken's dead man's switch. Its timeout is in seconds.
 func cancelAllOrdersAfter(x *Exchange, q query) (any, error) {
-	const day = 86_400
 	timeout, err := q.integer("timeout")
-	if err != nil || q.text("timeout") == "" || timeout < 0 || timeout >= day {
-		return nil, invalid("timeout")
+	if err != nil || q.text("timeout") == "" {
+		return nil, paper.Invalid("timeout")
 	}
-	var due time.Time
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
-		due = account.CancelAllAfter(time.Duration(timeout)*time.Second, q.now)
+	var current, trigger string
+	err = x.trade(q, func(account *paper.Account) (err error) {
+		current, trigger, err = account.Switch(timeout, q.now)
+		return err
 	})
-	trigger := "0"
-	if !due.IsZero() {
-		trigger = wholeSeconds(due)
-	}
-	return object{"currentTime": wholeSeconds(q.now), "triggerTime": trigger}, nil
-}
-
-// wholeSeconds tells a time to the second, rounded up.
-func wholeSeconds(t time.Time) string {
-	return t.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second).Format(time.RFC3339)
+	return object{"currentTime": current, "triggerTime": trigger}, err
 }
 
 // notInAmendOrder are the fields of AmendOrder that the paper account doesn't know.

@@ -81,7 +81,7 @@ func TestTheDeadMansSwitchNeedsNobody(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 1, open(), "it was put off")
 		b.sent()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		assert.Equal(t, 0, open())
 		sent := b.sent()

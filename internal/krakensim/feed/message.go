@@ -1,9 +1,6 @@
 package feed
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "encoding/json"
 
 // object is a JSON object. Its fields come out in alphabetical order, as Kraken's do.
 type object = map[string]any
@@ -33,18 +30,3 @@ func (p params) text(name string) string {
 	_ = json.Unmarshal(orNull(p[name]), &text)
 	return text
 }
-
-// texts is a field's list of strings; a lone string is a list of one.
-func (p params) texts(name string) []string {
-	var list []string
-	if json.Unmarshal(orNull(p[name]), &list) == nil {
-		return list
-	}
-	if text := p.text(name); text != "" {
-		return []string{text}
-	}
-	return nil
-}
-
-// fieldName writes a field's name as Kraken starts a sentence with it.
-func fieldName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }

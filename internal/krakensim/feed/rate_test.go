@@ -10,6 +10,8 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
+var noon = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+
 func TestTheTradingRateCounterGoesByHowLongOrdersRested(t *testing.T) {
 	price := 19_000.0
 	amend := func(a *paper.Account, id string, now time.Time) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
 const (
@@ -168,22 +169,22 @@ const (
 	notSubscribed     paper.Refusal = "Subscription Not Found"
 )
 
-// authorize finds what a token stands for, if that may do what the permission is for. The error is a [paper.Refusal]. The
+// authorize finds what a token stands for, if that may do what it is needed for. The error is a [paper.Refusal]. The
 // caller holds Feed.mu.
-func (s *socket) authorize(token, permission string, now time.Time) (*session, error) {
+func (s *socket) authorize(token string, need permission.Need, now time.Time) (*session, error) {
 	session := s.feed.session(token, now)
 	switch {
 	case session == nil:
 		return nil, invalidSession
-	case !session.may(permission):
+	case !need.MetBy(session.Permissions):
 		return nil, permissionDenied
 	}
 	return session, nil
 }
 
 // subscribe opens a private channel with a token. The error is a [paper.Refusal]. The caller holds Feed.mu.
-func (s *socket) subscribe(channel, token, permission string, now time.Time) (*subscription, error) {
-	session, err := s.authorize(token, permission, now)
+func (s *socket) subscribe(channel, token, needed string, now time.Time) (*subscription, error) {
+	session, err := s.authorize(token, permission.AllOf(needed), now)
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +213,8 @@ func (s *socket) unsubscribe(channel, token string, now time.Time) error {
 
 // trade returns the account for which a token may trade. The error is a [paper.Refusal]. What then changes is published
 // once the message at hand is answered. The caller holds Feed.mu.
-func (s *socket) trade(token, permission string, now time.Time) (*paper.Account, error) {
-	session, err := s.authorize(token, permission, now)
+func (s *socket) trade(token string, need permission.Need, now time.Time) (*paper.Account, error) {
+	session, err := s.authorize(token, need, now)
 	if err != nil {
 		return nil, err
 	}

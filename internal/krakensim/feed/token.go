@@ -3,7 +3,6 @@ package feed
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"slices"
 	"time"
 )
 
@@ -28,10 +27,6 @@ type session struct {
 
 func (s *session) alive(now time.Time) bool {
 	return s != nil && !s.dead && (s.open > 0 || now.Before(s.expires))
-}
-
-func (s *session) may(permission string) bool {
-	return slices.Contains(s.Permissions, permission)
 }
 
 // NewToken makes a token for its holder.

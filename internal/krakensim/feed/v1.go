@@ -2,12 +2,12 @@ package feed
 
 import (
 	"encoding/json"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 // v1 is Kraken's WebSocket API v1, as at wss://ws-auth.kraken.com: private channels and trading, no market data. Its pages
@@ -26,89 +26,61 @@ func (v1) heartbeat() []byte { return []byte(`{"event":"heartbeat"}`) }
 type v1Request struct {
 	event  string
 	answer string // the event of the answer
-	fields params
+	fields params // without event and reqid
+	reqID  json.RawMessage
 	in     time.Time
 }
 
 // v1Message is a kind of message that a client can send.
 type v1Message struct {
-	answer   string // the event of its answer
-	fields   map[string]v1Type
-	required []string
-	handle   func(v1, *socket, v1Request)
+	answer string // the event of its answer
+	fields form
+	handle func(v1, *socket, v1Request)
 }
 
-// v1Type is what a field has to be, as a refusal says it.
-type v1Type string
-
-const (
-	v1Text     v1Type = "a string"
-	v1Texts    v1Type = "an array"
-	v1Object   v1Type = "an object"
-	v1Integer  v1Type = "an integer"
-	v1Boolean  v1Type = "a boolean"
-	v1FlagText v1Type = "a boolean or string" // Kraken's pages have both
-	v1Any      v1Type = ""
+// Fields that several messages have.
+var (
+	v1Token    = needed("token", isText)
+	v1Pair     = needed("pair", isText)
+	v1Deadline = optional("deadline", isText)
+	v1Validate = optional("validate", isFlagOrItsText)
 )
 
 var v1Messages = map[string]v1Message{
-	"ping": {answer: "pingStatus", handle: v1.ping},
-	"subscribe": {
-		answer:   "subscriptionStatus",
-		fields:   map[string]v1Type{"subscription": v1Object, "pair": v1Any},
-		required: []string{"subscription"},
-		handle:   v1.subscribe,
-	},
-	"unsubscribe": {
-		answer:   "subscriptionStatus",
-		fields:   map[string]v1Type{"subscription": v1Object, "pair": v1Any, "channelID": v1Integer},
-		required: []string{"subscription"},
-		handle:   v1.unsubscribe,
-	},
-	"addOrder": {
-		answer: "addOrderStatus",
-		fields: map[string]v1Type{"token": v1Text, "pair": v1Text, "type": v1Text, "ordertype": v1Text, "volume": v1Text,
-			"price": v1Text, "price2": v1Text, "leverage": v1Text, "margin": v1Boolean, "reduce_only": v1Boolean,
-			"oflags": v1Text, "starttm": v1Text, "expiretm": v1Text, "deadline": v1Text, "cl_ord_id": v1Text,
-			"userref": v1Text, "sender_sub_id": v1Text, "stp_type": v1Text, "validate": v1FlagText, "timeinforce": v1Text,
-			"close[ordertype]": v1Text, "close[price]": v1Text, "close[price2]": v1Text},
-		required: []string{"token", "pair", "type", "ordertype", "volume"},
-		handle:   v1.addOrder,
-	},
-	"editOrder": {
-		answer: "editOrderStatus",
-		// The page has volume as required, and no volume in its example.
-		fields: map[string]v1Type{"token": v1Text, "orderid": v1Text, "pair": v1Text, "volume": v1Text, "price": v1Text,
-			"price2": v1Text, "oflags": v1Text, "newuserref": v1Text, "validate": v1FlagText},
-		required: []string{"token", "orderid", "pair"},
-		handle:   v1.editOrder,
-	},
-	"amendOrder": {
-		answer: "amendOrderStatus",
-		fields: map[string]v1Type{"token": v1Text, "txid": v1Text, "cl_ord_id": v1Text, "volume": v1Text,
-			"limit_price": v1Text, "post_only": v1Boolean, "pair": v1Text, "deadline": v1Text, "display_volume": v1Text,
-			"trigger_price": v1Text},
-		required: []string{"token"},
-		handle:   v1.amendOrder,
-	},
-	"cancelOrder": {
-		answer:   "cancelOrderStatus",
-		fields:   map[string]v1Type{"token": v1Text, "txid": v1Texts, "cl_ord_id": v1Texts},
-		required: []string{"token"},
-		handle:   v1.cancelOrder,
-	},
-	"cancelAll": {
-		answer:   "cancelAllStatus",
-		fields:   map[string]v1Type{"token": v1Text},
-		required: []string{"token"},
-		handle:   v1.cancelAll,
-	},
-	"cancelAllOrdersAfter": {
-		answer:   "cancelAllOrdersAfterStatus",
-		fields:   map[string]v1Type{"token": v1Text, "timeout": v1Integer},
-		required: []string{"token", "timeout"},
-		handle:   v1.cancelAllOrdersAfter,
-	},
+	"ping": {"pingStatus", nil, v1.ping},
+	"subscribe": {"subscriptionStatus", form{
+		needed("subscription", isObject), optional("pair", isAnything),
+	}, v1.subscribe},
+	"unsubscribe": {"subscriptionStatus", form{
+		needed("subscription", isObject), optional("pair", isAnything), optional("channelID", isInteger),
+	}, v1.unsubscribe},
+	"addOrder": {"addOrderStatus", form{
+		v1Token, v1Pair, needed("type", isText), needed("ordertype", isText), needed("volume", isText),
+		optional("price", isText), optional("oflags", isText), optional("timeinforce", isText),
+		optional("cl_ord_id", isText), optional("userref", isText), v1Deadline, v1Validate,
+		// These make no difference. So does stp_type: no two orders of a paper account meet.
+		optional("price2", isText, `"0"`), optional("leverage", isText, `"none"`), optional("margin", isFlag, "false"),
+		optional("reduce_only", isFlag, "false"), optional("starttm", isText, `"0"`), optional("expiretm", isText, `"0"`),
+		optional("stp_type", isText, `"cancel_newest"`, `"cancel_oldest"`, `"cancel_both"`),
+		foreign("sender_sub_id", isText), foreign("close[ordertype]", isText), foreign("close[price]", isText),
+		foreign("close[price2]", isText),
+	}, v1.addOrder},
+	"editOrder": {"editOrderStatus", form{
+		v1Token, needed("orderid", isText), v1Pair,
+		optional("volume", isText), // required, says the page, whose own example has none
+		optional("price", isText), optional("oflags", isText), optional("newuserref", isText), v1Validate,
+		optional("price2", isText, `"0"`),
+	}, v1.editOrder},
+	"amendOrder": {"amendOrderStatus", form{
+		v1Token, optional("txid", isText), optional("cl_ord_id", isText), optional("volume", isText),
+		optional("limit_price", isText), optional("post_only", isFlag), optional("pair", isText), v1Deadline,
+		foreign("display_volume", isText), foreign("trigger_price", isText),
+	}, v1.amendOrder},
+	"cancelOrder": {"cancelOrderStatus", form{
+		v1Token, optional("txid", isTexts), optional("cl_ord_id", isTexts),
+	}, v1.cancelOrder},
+	"cancelAll":            {"cancelAllStatus", form{v1Token}, v1.cancelAll},
+	"cancelAllOrdersAfter": {"cancelAllOrdersAfterStatus", form{v1Token, needed("timeout", isInteger)}, v1.cancelAllOrdersAfter},
 }
 
 func (v v1) receive(s *socket, message []byte, now time.Time) {
@@ -117,113 +89,78 @@ func (v v1) receive(s *socket, message []byte, now time.Time) {
 		s.send(object{"event": "error", "errorMessage": "Malformed request"})
 		return
 	}
+	q.reqID = q.fields["reqid"]
+	delete(q.fields, "event")
+	delete(q.fields, "reqid")
 	kind, known := v1Messages[q.event]
-	q.answer = kind.answer
-	if !known {
+	if q.answer = kind.answer; !known {
 		q.answer = "subscriptionStatus"
 	}
-	switch refusal := kind.check(q); {
-	case refusal != "":
-		v.misread(s, q, refusal)
+	if err := q.check(kind.fields, known); err != nil {
+		v.malformed(s, q, err)
+		return
+	}
+	if err := kind.fields.values(q.fields); err != nil {
+		v.refuse(s, q, err)
+		return
+	}
+	kind.handle(v, s, q)
+}
+
+// check says what is wrong with a message's form. The error is a [paper.Refusal].
+func (q v1Request) check(wanted form, known bool) error {
+	if q.reqID != nil {
+		if _, err := strconv.ParseUint(string(q.reqID), 10, 64); err != nil {
+			return paper.Refusal("Reqid field must be a positive integer less than 18446744073709551616")
+		}
+	}
+	switch {
 	case q.event == "":
-		v.misread(s, q, "Event(s) not found")
+		return paper.Refusal("Event(s) not found")
 	case !known:
-		v.misread(s, q, "Unsupported event")
-	default:
-		kind.handle(v, s, q)
+		return unsupported
 	}
+	return wanted.read(q.words(), q.fields)
 }
 
-// check says what is wrong with a message's form; "" for nothing.
-func (kind v1Message) check(q v1Request) string {
-	if raw := q.fields["reqid"]; raw != nil {
-		if _, err := strconv.ParseUint(string(raw), 10, 64); err != nil {
-			return "Reqid field must be a positive integer less than 18446744073709551616"
-		}
-	}
-	if kind.handle == nil {
-		return ""
-	}
-	for _, name := range slices.Sorted(maps.Keys(q.fields)) {
-		want, known := kind.fields[name]
-		switch {
-		case name == "event", name == "reqid":
-		case !known:
-			return unsupportedField(name, q.event)
-		case !want.is(q.fields[name]):
-			return fieldName(name) + " field must be " + string(want)
-		}
-	}
-	for _, name := range kind.required {
-		if q.fields[name] == nil {
-			return fieldName(name) + "(s) not found"
-		}
-	}
-	return ""
-}
-
-func (want v1Type) is(raw json.RawMessage) bool {
-	var value any
-	_ = json.Unmarshal(raw, &value) // it was part of a JSON text
-	_, isText := value.(string)
-	_, isBoolean := value.(bool)
-	switch want {
-	case v1Text:
-		return isText
-	case v1Boolean:
-		return isBoolean
-	case v1FlagText:
-		return isText || isBoolean
-	case v1Texts:
-		return json.Unmarshal(raw, new([]string)) == nil && value != nil
-	case v1Object:
-		return json.Unmarshal(raw, new(object)) == nil && value != nil
-	case v1Integer:
-		return json.Unmarshal(raw, new(int64)) == nil && value != nil
-	}
-	return true
-}
-
-// unsupportedField refuses a field that this kind of message doesn't have. Kraken writes the kind in words: "add order".
-func unsupportedField(name, event string) string {
+// words are the event as Kraken's refusals write it: "add order".
+func (q v1Request) words() string {
 	var words strings.Builder
-	for _, letter := range event {
+	for _, letter := range q.event {
 		if unicode.IsUpper(letter) {
 			words.WriteByte(' ')
 		}
 		words.WriteRune(unicode.ToLower(letter))
 	}
-	return "Unsupported field: '" + name + "' for the given msg type: " + words.String()
+	return words.String()
 }
 
 func (v1) reply(s *socket, q v1Request, fields object) {
-	if q.fields["reqid"] != nil {
-		fields["reqid"] = q.fields["reqid"]
+	if q.reqID != nil {
+		fields["reqid"] = q.reqID
 	}
 	s.send(fields)
 }
 
-// refuse answers a request that was understood.
-func (v v1) refuse(s *socket, q v1Request, refusal error) {
-	v.reply(s, q, refused(q, refusal.Error()))
-}
+// refuse answers a request that was understood. It repeats what the client sent as its subscription, token included: so it was
+// recorded from Kraken.
+func (v v1) refuse(s *socket, q v1Request, refusal error) { v.reply(s, q, v.refusal(q, refusal)) }
 
-// misread answers a message whose form is wrong. Such an answer repeats the pair.
-func (v v1) misread(s *socket, q v1Request, message string) {
-	fields := refused(q, message)
-	if v1Text.is(orNull(q.fields["pair"])) {
-		fields["pair"] = q.fields["pair"]
-	}
-	v.reply(s, q, fields)
-}
-
-// refused has what a client sent as its subscription, token included: so it was recorded from Kraken.
-func refused(q v1Request, message string) object {
-	fields := object{"event": q.answer, "status": "error", "errorMessage": message}
-	if sent := q.fields["subscription"]; v1Object.is(orNull(sent)) {
+func (v1) refusal(q v1Request, refusal error) object {
+	fields := object{"event": q.answer, "status": "error", "errorMessage": refusal.Error()}
+	if sent := q.fields["subscription"]; isObject.is(orNull(sent)) {
 		fields["subscription"] = sent
 	}
 	return fields
+}
+
+// malformed answers a message whose form is wrong. Such an answer repeats the pair, too.
+func (v v1) malformed(s *socket, q v1Request, refusal error) {
+	fields := v.refusal(q, refusal)
+	if isText.is(orNull(q.fields["pair"])) {
+		fields["pair"] = q.fields["pair"]
+	}
+	v.reply(s, q, fields)
 }
 
 func (v v1) ping(s *socket, q v1Request) { v.reply(s, q, object{"event": "pong"}) }

@@ -2,7 +2,6 @@ package feed
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +40,7 @@ func (f *v1Fields) decimal(name string) *float64 {
 	text := f.text(name)
 	value, err := strconv.ParseFloat(text, 64)
 	if err != nil || !v1Decimal.MatchString(text) {
-		f.refuse(invalidArgument(name))
+		f.refuse(paper.Invalid(name))
 	}
 	return &value
 }
@@ -53,7 +52,7 @@ func (f *v1Fields) userref(name string) *int64 {
 	}
 	value, err := strconv.ParseInt(f.text(name), 10, 32)
 	if err != nil {
-		f.refuse(invalidArgument(name))
+		f.refuse(paper.Invalid(name))
 	}
 	return &value
 }
@@ -71,27 +70,10 @@ func (f *v1Fields) postOnly() *bool {
 		case "post":
 			post = true
 		default:
-			f.refuse(invalidArgument("oflags"))
+			f.refuse(paper.Invalid("oflags"))
 		}
 	}
 	return &post
-}
-
-// flag is false if the field isn't there.
-func (f *v1Fields) flag(name string) bool {
-	flag, valid := v1Flag(f.params, name, false)
-	if !valid {
-		f.refuse(invalidArgument(name))
-	}
-	return flag
-}
-
-// only refuses a field that is there and has another value than these, in JSON. What they mean is what the paper account does
-// anyway.
-func (f *v1Fields) only(name string, values ...string) {
-	if raw := f.params[name]; raw != nil && !slices.Contains(values, string(raw)) {
-		f.refuse(invalidArgument(name))
-	}
 }
 
 // or is what a pointer points at.

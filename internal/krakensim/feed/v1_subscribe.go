@@ -2,7 +2,6 @@ package feed
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
@@ -11,15 +10,21 @@ import (
 
 // v1Channel is a private channel.
 type v1Channel struct {
-	permission string   // that it takes
-	options    []string // of a subscription, beside name and token
+	permission string // that it takes
+	options    form   // of a subscription
 }
 
 // Of the options, "rebased" concerns only tokenized stocks, and "consolidate_taker" only orders that take. The paper account
 // has neither, so they change nothing.
 var v1Channels = map[string]v1Channel{
-	"openOrders": {permission.QueryOpenTrades, []string{"ratecounter", "rebased"}},
-	"ownTrades":  {permission.QueryClosedTrades, []string{"snapshot", "consolidate_taker", "rebased"}},
+	"openOrders": {permission.QueryOpenTrades, form{
+		optional("name", isText), optional("token", isAnything),
+		optional("ratecounter", isFlagOrItsText), optional("rebased", isFlagOrItsText),
+	}},
+	"ownTrades": {permission.QueryClosedTrades, form{
+		optional("name", isText), optional("token", isAnything), optional("snapshot", isFlagOrItsText),
+		optional("consolidate_taker", isFlagOrItsText), optional("rebased", isFlagOrItsText),
+	}},
 }
 
 // maxTradesShown is how many trades the snapshot of ownTrades has, as Kraken's.
@@ -40,7 +45,7 @@ func (v v1) subscribe(s *socket, q v1Request) {
 	snapshot := []object{}
 	if name == "openOrders" {
 		subscribed["maxratecount"] = sub.session.MaxRateCount
-		sub.rateCounter, _ = v1Flag(options, "ratecounter", false)
+		sub.rateCounter = isTrue(options["ratecounter"])
 		for _, o := range slices.Backward(account.Open()) { // the last one first, as recorded
 			snapshot = append(snapshot, v.counted(s, sub, o, v1Order(o, "open")))
 		}
@@ -51,7 +56,7 @@ func (v v1) subscribe(s *socket, q v1Request) {
 		}
 	}
 	v.reply(s, q, object{"event": q.answer, "channelName": name, "status": "subscribed", "subscription": subscribed})
-	if wanted, _ := v1Flag(options, "snapshot", true); wanted {
+	if !isFalse(options["snapshot"]) {
 		v.tell(s, name, sub, snapshot)
 	}
 }
@@ -80,37 +85,14 @@ func (v v1) subscription(s *socket, q v1Request) (name string, options params, o
 		v.refuse(s, q, noMarketData)
 		return "", nil, false
 	case q.fields["pair"] != nil:
-		v.misread(s, q, "Pair field unsupported for this subscription type")
+		v.malformed(s, q, paper.Refusal("Pair field unsupported for this subscription type"))
 		return "", nil, false
 	}
-	for _, option := range slices.Sorted(maps.Keys(options)) {
-		switch {
-		case option == "name", option == "token":
-		case !slices.Contains(channel.options, option):
-			v.misread(s, q, unsupportedField(option, q.event))
-			return "", nil, false
-		default:
-			if _, valid := v1Flag(options, option, false); !valid {
-				v.misread(s, q, fieldName(option)+" field must be "+string(v1Boolean))
-				return "", nil, false
-			}
-		}
+	if err := channel.options.read(q.words(), options); err != nil {
+		v.malformed(s, q, err)
+		return "", nil, false
 	}
 	return name, options, true
-}
-
-// v1Flag is a field's boolean, which may be in a string; false for anything else.
-func v1Flag(fields params, name string, otherwise bool) (flag, valid bool) {
-	raw := fields[name]
-	switch {
-	case raw == nil:
-		return otherwise, true
-	case string(raw) == "true", fields.text(name) == "true":
-		return true, true
-	case string(raw) == "false", fields.text(name) == "false":
-		return false, true
-	}
-	return false, false
 }
 
 // publish tells of what has happened to an order. What comes after a trade has the order's state; the trade itself hasn't.

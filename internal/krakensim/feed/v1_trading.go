@@ -2,25 +2,20 @@ package feed
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
-// trader finds the account for which the request's token may trade, if it has one of the permissions. If there is none, the
-// client has been told.
-func (v v1) trader(s *socket, q v1Request, permissions ...string) (*paper.Account, bool) {
-	var refusal error
-	for _, permission := range permissions {
-		account, err := s.trade(q.fields.text("token"), permission, q.in)
-		if err == nil {
-			return account, true
-		}
-		refusal = err
+// trader finds the account for which the request's token may trade, if it may do so. If there is none, the client has been
+// told.
+func (v v1) trader(s *socket, q v1Request, need permission.Need) (*paper.Account, bool) {
+	account, err := s.trade(q.fields.text("token"), need, q.in)
+	if err != nil {
+		v.refuse(s, q, err)
+		return nil, false
 	}
-	v.refuse(s, q, refusal)
-	return nil, false
+	return account, true
 }
 
 // answer tells the client that a request to trade succeeded, or why it didn't.
@@ -34,7 +29,7 @@ func (v v1) answer(s *socket, q v1Request, answer object, err error) {
 }
 
 func (v v1) addOrder(s *socket, q v1Request) {
-	if account, ok := v.trader(s, q, permission.ModifyTrades); ok {
+	if account, ok := v.trader(s, q, permission.ToPlace); ok {
 		answer, err := addV1Order(account, q)
 		v.answer(s, q, answer, err)
 	}
@@ -53,23 +48,11 @@ func addV1Order(account *paper.Account, q v1Request) (object, error) {
 		ClientID:    fields.text("cl_ord_id"),
 		Userref:     or(fields.userref("userref"), 0),
 	}
-	validate := fields.flag("validate")
-	fields.only("price2", `"0"`)
-	fields.only("leverage", `"none"`)
-	fields.only("margin", "false")
-	fields.only("reduce_only", "false")
-	fields.only("starttm", `"0"`)
-	fields.only("expiretm", `"0"`)
-	// No two orders of a paper account meet, so it is all one which of them would be canceled.
-	fields.only("stp_type", `"cancel_newest"`, `"cancel_oldest"`, `"cancel_both"`)
-	for _, name := range []string{"sender_sub_id", "close[ordertype]", "close[price]", "close[price2]"} {
-		fields.only(name)
-	}
-	fields.refuse(checkDeadline(fields.text("deadline"), q.in))
+	fields.refuse(checkDeadline(fields.params, q.in))
 	if fields.err != nil {
 		return nil, fields.err
 	}
-	if validate {
+	if isTrue(q.fields["validate"]) {
 		return object{"descr": r.Describe(r.Pair.Altname)}, account.Check(r)
 	}
 	o, err := account.Place(r, q.in)
@@ -79,10 +62,7 @@ func addV1Order(account *paper.Account, q v1Request) (object, error) {
 }
 
 func (v v1) editOrder(s *socket, q v1Request) {
-	if _, ok := v.trader(s, q, permission.ModifyTrades); !ok { // it takes both
-		return
-	}
-	if account, ok := v.trader(s, q, permission.CloseTrades); ok {
+	if account, ok := v.trader(s, q, permission.ToEdit); ok {
 		answer, err := editV1Order(account, q)
 		v.answer(s, q, answer, err)
 	}
@@ -96,8 +76,6 @@ func editV1Order(account *paper.Account, q v1Request) (object, error) {
 		PostOnly: fields.postOnly(),
 		Userref:  fields.userref("newuserref"),
 	}
-	validate := fields.flag("validate")
-	fields.only("price2", `"0"`)
 	pair := fields.pair()
 	ids := v1Named(account, fields.text("orderid"))
 	switch {
@@ -112,10 +90,10 @@ func editV1Order(account *paper.Account, q v1Request) (object, error) {
 	case err != nil:
 		return nil, err
 	case pair != old.Pair:
-		return nil, invalidArgument("pair")
+		return nil, paper.Invalid("pair")
 	case old.Executed > 0: // Kraken's page: "cannot be used on partially filled orders"
-		return nil, invalidArgument("volume")
-	case validate:
+		return nil, paper.Invalid("volume")
+	case isTrue(q.fields["validate"]):
 		return object{"descr": r.Describe(r.Pair.Altname)}, nil
 	}
 	o, err := account.Edit(old.ID, change, q.in)
@@ -123,7 +101,7 @@ func editV1Order(account *paper.Account, q v1Request) (object, error) {
 }
 
 func (v v1) amendOrder(s *socket, q v1Request) {
-	if account, ok := v.trader(s, q, permission.ModifyTrades, permission.CloseTrades); ok {
+	if account, ok := v.trader(s, q, permission.ToChange); ok {
 		answer, err := amendV1Order(account, q)
 		v.answer(s, q, answer, err)
 	}
@@ -132,18 +110,17 @@ func (v v1) amendOrder(s *socket, q v1Request) {
 func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
 	change := paper.Change{Quantity: fields.decimal("volume"), Price: fields.decimal("limit_price")}
-	if postOnly := fields.flag("post_only"); postOnly {
+	if postOnly := value[bool](q.fields, "post_only"); postOnly {
 		change.PostOnly = &postOnly
 	}
-	fields.only("display_volume")
-	fields.only("trigger_price")
 	by := "txid"
 	id := fields.text(by)
 	switch {
+	case fields.params[by] != nil && fields.params["cl_ord_id"] != nil: // either, not both
+		fields.refuse(paper.Invalid("cl_ord_id"))
 	case fields.params[by] != nil:
-		fields.only("cl_ord_id") // either, not both
 	case fields.params["cl_ord_id"] == nil:
-		fields.refuse(invalidArgument(by))
+		fields.refuse(paper.Invalid(by))
 	default:
 		by = "cl_ord_id"
 		o, there := account.FindClientID(fields.text(by))
@@ -153,9 +130,9 @@ func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 		id = o.ID
 	}
 	if o, there := account.Find(id); there && fields.params["pair"] != nil && fields.pair() != o.Pair {
-		fields.refuse(invalidArgument("pair"))
+		fields.refuse(paper.Invalid("pair"))
 	}
-	fields.refuse(checkDeadline(fields.text("deadline"), q.in))
+	fields.refuse(checkDeadline(fields.params, q.in))
 	if fields.err != nil {
 		return nil, fields.err
 	}
@@ -165,13 +142,13 @@ func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 
 // cancelOrder answers once for each order, as Kraken does.
 func (v v1) cancelOrder(s *socket, q v1Request) {
-	account, ok := v.trader(s, q, permission.ModifyTrades, permission.CloseTrades)
+	account, ok := v.trader(s, q, permission.ToChange)
 	if !ok {
 		return
 	}
-	txIDs, clientIDs := q.fields.texts("txid"), q.fields.texts("cl_ord_id")
+	txIDs, clientIDs := value[[]string](q.fields, "txid"), value[[]string](q.fields, "cl_ord_id")
 	if len(txIDs)+len(clientIDs) == 0 {
-		v.refuse(s, q, invalidArgument("txid"))
+		v.refuse(s, q, paper.Invalid("txid"))
 		return
 	}
 	for _, id := range txIDs {
@@ -210,21 +187,16 @@ func v1Named(account *paper.Account, id string) (ids []string) {
 }
 
 func (v v1) cancelAll(s *socket, q v1Request) {
-	if account, ok := v.trader(s, q, permission.ModifyTrades, permission.CloseTrades); ok {
+	if account, ok := v.trader(s, q, permission.ToChange); ok {
 		v.answer(s, q, object{"count": account.CancelAll(q.in)}, nil)
 	}
 }
 
 func (v v1) cancelAllOrdersAfter(s *socket, q v1Request) {
-	account, ok := v.trader(s, q, permission.ModifyTrades, permission.CloseTrades)
+	account, ok := v.trader(s, q, permission.ToChange)
 	if !ok {
 		return
 	}
-	seconds, _ := strconv.ParseInt(string(q.fields["timeout"]), 10, 64) // it is an integer
-	if seconds < 0 || seconds > maxCancelAfter {
-		v.refuse(s, q, invalidArgument("timeout"))
-		return
-	}
-	trigger := account.CancelAllAfter(time.Duration(seconds)*time.Second, q.in)
-	v.answer(s, q, object{"currentTime": wholeSeconds(q.in), "triggerTime": wholeSeconds(trigger)}, nil)
+	current, trigger, err := account.Switch(value[int64](q.fields, "timeout"), q.in)
+	v.answer(s, q, object{"currentTime": current, "triggerTime": trigger}, err)
 }

@@ -48,7 +48,6 @@ func TestV1RefusesOrdersInKrakensWords(t *testing.T) {
 		"two references":                 {`,"cl_ord_id":"x","userref":"1"`, "EGeneral:Invalid arguments"},
 		"a deadline":                     {`,"deadline":"x"`, "EGeneral:Invalid arguments:deadline"},
 		"a deadline that has passed":     {`,"deadline":"2026-01-01T00:00:00Z"`, "EService:Deadline elapsed"},
-		"neither true nor false":         {`,"validate":"x"`, "EGeneral:Invalid arguments:validate"},
 	}
 	f := New()
 	for name, test := range tests {

@@ -3,6 +3,7 @@ package feed
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
@@ -75,7 +76,7 @@ func v2Envelope(fields params) (method string, _ params, err error) {
 		return "", nil, paper.Refusal("Method field must be " + isText.name)
 	}
 	method = value[string](fields, "method")
-	envelope := v2Fields{needed("method", isText), optional("params", isObject)}
+	envelope := form{needed("method", isText), optional("params", isObject)}
 	switch _, trading := v2Trading[method]; {
 	case method == "ping":
 		envelope = envelope[:1]
@@ -83,11 +84,14 @@ func v2Envelope(fields params) (method string, _ params, err error) {
 		return method, nil, unsupported
 	}
 	delete(fields, "req_id") // which was looked at
-	return method, value[params](fields, "params"), envelope.check(method, fields)
+	return method, value[params](fields, "params"), envelope.check(v2Request{method: method}.words(), fields)
 }
 
 // unsupported is Kraken's answer to a method or a channel that it doesn't have.
 const unsupported paper.Refusal = "Unsupported event"
+
+// words are the method as Kraken's refusals write it: "add order".
+func (q v2Request) words() string { return strings.ReplaceAll(q.method, "_", " ") }
 
 // reply answers the request with fields; method, times and req_id are the same in all answers.
 func (v2) reply(s *socket, q v2Request, fields object) {

@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
 // How many orders a batch has.
@@ -17,10 +16,7 @@ const (
 // batchAdd refuses all orders if one of them isn't right in itself. What the account refuses concerns that order only; then
 // the answer, which has a place for each, is no success. So Kraken's own Rust SDK reads it (krakenfx/kraken-api-sdk).
 func (v v2) batchAdd(s *socket, q v2Request, account *paper.Account) {
-	requests, err := v2Batch(q.params)
-	if err == nil { // more than add_order takes
-		_, err = s.trade(value[string](q.params, "token"), permission.CloseTrades, q.in)
-	}
+	requests, err := v2Batch(q)
 	validate := value[bool](q.params, "validate")
 	for i := 0; err == nil && validate && i < len(requests); i++ {
 		err = account.Check(requests[i])
@@ -43,17 +39,17 @@ func (v v2) batchAdd(s *socket, q v2Request, account *paper.Account) {
 }
 
 // v2Batch has the orders that fields ask for. The error is a [paper.Refusal].
-func v2Batch(p params) (requests []paper.Request, err error) {
-	pair, err := v2Pair(value[string](p, "symbol"))
+func v2Batch(q v2Request) (requests []paper.Request, err error) {
+	pair, err := v2Pair(value[string](q.params, "symbol"))
 	if err != nil {
 		return nil, err
 	}
-	orders := value[[]params](p, "orders")
+	orders := value[[]params](q.params, "orders")
 	if len(orders) < minBatch || len(orders) > maxBatchAdd {
-		return nil, invalidArgument("orders")
+		return nil, paper.Invalid("orders")
 	}
 	for _, fields := range orders {
-		if err := v2Order.check("batch_add", fields); err != nil {
+		if err := v2Order.check(q.words(), fields); err != nil {
 			return nil, err
 		}
 		r, err := v2Ordered(pair, fields)
@@ -72,7 +68,7 @@ func v2Batch(p params) (requests []paper.Request, err error) {
 func (v v2) batchCancel(s *socket, q v2Request, account *paper.Account) {
 	ids, clientIDs := value[[]string](q.params, "orders"), value[[]string](q.params, "cl_ord_id")
 	if total := len(ids) + len(clientIDs); total < minBatch || total > maxBatchCancel {
-		v.refuse(s, q, invalidArgument("orders"))
+		v.refuse(s, q, paper.Invalid("orders"))
 		return
 	}
 	count := 0

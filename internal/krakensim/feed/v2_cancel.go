@@ -58,11 +58,6 @@ func (v v2) cancelAll(s *socket, q v2Request, account *paper.Account) {
 }
 
 func (v v2) cancelAllAfter(s *socket, q v2Request, account *paper.Account) {
-	timeout := value[int64](q.params, "timeout")
-	if timeout < 0 || timeout > maxCancelAfter {
-		v.refuse(s, q, invalidArgument("timeout"))
-		return
-	}
-	due := account.CancelAllAfter(time.Duration(timeout)*time.Second, q.in)
-	v.answer(s, q, object{"currentTime": wholeSeconds(q.in), "triggerTime": wholeSeconds(due)}, nil)
+	current, trigger, err := account.Switch(value[int64](q.params, "timeout"), q.in)
+	v.answer(s, q, object{"currentTime": current, "triggerTime": trigger}, err)
 }

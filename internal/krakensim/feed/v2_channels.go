@@ -10,17 +10,17 @@ import (
 
 // v2Channel is a private channel.
 type v2Channel struct {
-	permission string   // that it takes
-	options    v2Fields // of a subscribe, beside channel and token
+	permission string // that it takes
+	options    form   // of a subscribe, beside channel and token
 }
 
 var v2Channels = map[string]v2Channel{
-	"executions": {permission.QueryOpenTrades, v2Fields{
+	"executions": {permission.QueryOpenTrades, form{
 		optional("snap_orders", isFlag), optional("snap_trades", isFlag), optional("order_status", isFlag),
 		optional("rebased", isFlag), optional("ratecounter", isFlag, "false"), foreign("users", isText),
 		optional("snapshot", isFlag), optional("snapshot_trades", isFlag),
 	}},
-	"balances": {permission.QueryFunds, v2Fields{
+	"balances": {permission.QueryFunds, form{
 		optional("snapshot", isFlag), optional("rebased", isFlag), foreign("users", isText),
 	}},
 }
@@ -41,11 +41,11 @@ func (q v2Request) channel() (string, v2Channel, error) {
 	case !known:
 		return "", channel, unsupported
 	}
-	fields := v2Fields{needed("channel", isText), v2Token}
+	fields := form{needed("channel", isText), v2Token}
 	if q.method == "subscribe" {
 		fields = append(fields, channel.options...)
 	}
-	return name, channel, fields.check(q.method, q.params)
+	return name, channel, fields.check(q.words(), q.params)
 }
 
 func (v v2) subscribe(s *socket, q v2Request) {

@@ -9,19 +9,13 @@ import (
 
 // v2Method is a method that trades.
 type v2Method struct {
-	fields      v2Fields
-	permissions []string // any of them will do
-	do          func(v v2, s *socket, q v2Request, account *paper.Account)
+	fields form
+	need   permission.Need
+	do     func(v v2, s *socket, q v2Request, account *paper.Account)
 }
 
-// placing and changing are what Kraken's pages of the same methods of REST ask of a key.
-var (
-	placing  = []string{permission.ModifyTrades}
-	changing = []string{permission.ModifyTrades, permission.CloseTrades}
-)
-
 // v2Order has the fields of an order that is alone, or one of a batch.
-var v2Order = v2Fields{
+var v2Order = form{
 	needed("order_type", isText), needed("side", isText), needed("order_qty", isNumber),
 	optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
 	optional("time_in_force", isText, `"gtc"`, `"ioc"`), optional("post_only", isFlag),
@@ -44,52 +38,49 @@ var (
 )
 
 var v2Trading = map[string]v2Method{
-	"add_order": {append(v2Fields{v2Token, v2Symbol, v2Deadline, v2Validate}, v2Order...), placing, v2.addOrder},
-	"amend_order": {v2Fields{
+	"add_order": {append(form{v2Token, v2Symbol, v2Deadline, v2Validate}, v2Order...), permission.ToPlace, v2.addOrder},
+	"amend_order": {form{
 		v2Token, optional("order_id", isText), optional("cl_ord_id", isText), optional("symbol", isText), v2Deadline,
 		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
 		optional("post_only", isFlag),
 		foreign("display_qty", isNumber), foreign("trigger_price", isNumber), foreign("trigger_price_type", isText),
-	}, changing, v2.amendOrder},
-	"edit_order": {v2Fields{
+	}, permission.ToChange, v2.amendOrder},
+	"edit_order": {form{
 		v2Token, needed("order_id", isText), v2Symbol, v2Deadline, v2Validate,
 		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("post_only", isFlag),
 		optional("order_userref", isInteger), optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
 		optional("reduce_only", isFlag, "false"), foreign("display_qty", isNumber), foreign("triggers", isObject),
 		foreign("price", isNumber), foreign("stop_price", isNumber), foreign("trigger", isText),
-	}, placing, v2.editOrder},
-	"cancel_order": {v2Fields{
+	}, permission.ToEdit, v2.editOrder},
+	"cancel_order": {form{
 		v2Token, optional("order_id", isTexts), optional("cl_ord_id", isTexts), optional("order_userref", isNumbers),
-	}, changing, v2.cancelOrder},
-	"cancel_all":              {v2Fields{v2Token}, changing, v2.cancelAll},
-	"cancel_all_orders_after": {v2Fields{v2Token, needed("timeout", isInteger)}, changing, v2.cancelAllAfter},
-	"batch_add": {v2Fields{
+	}, permission.ToChange, v2.cancelOrder},
+	"cancel_all":              {form{v2Token}, permission.ToChange, v2.cancelAll},
+	"cancel_all_orders_after": {form{v2Token, needed("timeout", isInteger)}, permission.ToChange, v2.cancelAllAfter},
+	"batch_add": {form{
 		v2Token, v2Symbol, needed("orders", isObjects), v2Deadline, v2Validate,
-	}, placing, v2.batchAdd},
-	"batch_cancel": {v2Fields{
+	}, permission.ToBatch, v2.batchAdd},
+	"batch_cancel": {form{
 		v2Token, optional("orders", isTexts), optional("cl_ord_id", isTexts),
-	}, changing, v2.batchCancel},
+	}, permission.ToChange, v2.batchCancel},
 }
 
 // trade does what a request of a trading method asks for.
 func (v v2) trade(s *socket, q v2Request) {
 	method := v2Trading[q.method]
-	err := method.fields.check(q.method, q.params)
+	err := method.fields.check(q.words(), q.params)
 	if err == nil {
-		err = checkDeadline(value[string](q.params, "deadline"), q.in)
+		err = checkDeadline(q.params, q.in)
+	}
+	var account *paper.Account
+	if err == nil {
+		account, err = s.trade(value[string](q.params, "token"), method.need, q.in)
 	}
 	if err != nil {
 		v.refuse(s, q, err)
 		return
 	}
-	for _, permission := range method.permissions {
-		var account *paper.Account
-		if account, err = s.trade(value[string](q.params, "token"), permission, q.in); err == nil {
-			method.do(v, s, q, account)
-			return
-		}
-	}
-	v.refuse(s, q, err)
+	method.do(v, s, q, account)
 }
 
 // v2Pair is the market with a symbol. The error is a [paper.Refusal].
@@ -159,7 +150,7 @@ func (v v2) amendOrder(s *socket, q v2Request, account *paper.Account) {
 		v.refuse(s, q, missing("order_id"))
 		return
 	case id != nil && clientID != nil:
-		v.refuse(s, q, invalidArgument("cl_ord_id"))
+		v.refuse(s, q, paper.Invalid("cl_ord_id"))
 		return
 	case id != nil:
 		result["order_id"] = *id

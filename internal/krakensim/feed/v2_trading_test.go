@@ -110,13 +110,13 @@ func TestV2RefusesToTradeInKrakensWords(t *testing.T) {
 	assert.Equal(t, before, f.account(trader.APIKey).Open())
 }
 
-func TestV2TakesEitherPermissionToChangeOrders(t *testing.T) {
+func TestV2TradesWithThePermissionsThatItTakes(t *testing.T) {
 	const denied = `{"success":false,"error":"EGeneral:Permission denied"}`
 	batch := `"symbol":"BTC/USD","orders":[{` + v2BatchBuy + `},{` + v2BatchBuy + `}]`
 	for method, test := range map[string]struct{ params, modify, close string }{
 		"add_order":               {v2Buy, `{"success":true}`, denied},
 		"amend_order":             {`"cl_ord_id":"x","order_qty":1`, `{"error":"EOrder:Unknown order"}`, `{"error":"EOrder:Unknown order"}`},
-		"edit_order":              {`"order_id":"x","symbol":"BTC/USD"`, `{"error":"EOrder:Invalid order"}`, denied},
+		"edit_order":              {`"order_id":"x","symbol":"BTC/USD"`, denied, denied},
 		"cancel_order":            {`"order_id":["x"]`, `{"error":"EOrder:Invalid order"}`, `{"error":"EOrder:Invalid order"}`},
 		"cancel_all":              {``, `{"success":true}`, `{"success":true}`},
 		"cancel_all_orders_after": {`"timeout":0`, `{"success":true}`, `{"success":true}`},

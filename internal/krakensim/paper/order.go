@@ -93,17 +93,17 @@ func (r *Request) check() error {
 	}
 	switch {
 	case r.Side != "buy" && r.Side != "sell":
-		return Refusal("EGeneral:Invalid arguments:type")
+		return Invalid("type")
 	case r.Type != "market" && r.Type != "limit":
-		return Refusal("EGeneral:Invalid arguments:ordertype")
+		return Invalid("ordertype")
 	case r.TimeInForce != "" && r.TimeInForce != "GTC" && r.TimeInForce != "IOC":
-		return Refusal("EGeneral:Invalid arguments:timeinforce")
+		return Invalid("timeinforce")
 	case r.ClientID != "" && !clientIDForm.MatchString(r.ClientID):
-		return Refusal("EGeneral:Invalid arguments:cl_ord_id")
+		return Invalid("cl_ord_id")
 	case r.ClientID != "" && r.Userref != 0: // an order has one of both
 		return Refusal("EGeneral:Invalid arguments")
 	case r.PostOnly && (r.Type == "market" || r.TimeInForce == "IOC"): // which take, or nothing
-		return Refusal("EGeneral:Invalid arguments:post_only")
+		return Invalid("post_only")
 	case !positive(r.Quantity):
 		return InvalidVolume
 	case r.Type == "limit" && !positive(r.Price):

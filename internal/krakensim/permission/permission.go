@@ -1,6 +1,8 @@
 // Package permission has what an API key may be allowed to do, named as Kraken's GetApiKeyInfo names it.
 package permission
 
+import "slices"
+
 // The permissions that the simulator looks at, and one that it only tells of.
 const (
 	QueryFunds        = "query-funds"
@@ -16,3 +18,29 @@ const (
 func Default() []string {
 	return []string{QueryFunds, QueryOpenTrades, QueryClosedTrades, ModifyTrades, CloseTrades, WebSockets}
 }
+
+// A Need is what a call asks of a key. The zero Need is nothing.
+type Need struct {
+	allOf, oneOf []string
+}
+
+// AllOf is the need of all permissions given.
+func AllOf(permissions ...string) Need { return Need{allOf: permissions} }
+
+// OneOf is the need of one of the permissions given, whichever.
+func OneOf(permissions ...string) Need { return Need{oneOf: permissions} }
+
+// MetBy reports whether a key with the permissions given may call.
+func (n Need) MetBy(permissions []string) bool {
+	has := func(one string) bool { return slices.Contains(permissions, one) }
+	lacks := func(one string) bool { return !has(one) }
+	return !slices.ContainsFunc(n.allOf, lacks) && (n.oneOf == nil || slices.ContainsFunc(n.oneOf, has))
+}
+
+// What trading asks for, as docs.kraken.com has it for REST's methods of the same kind ("Add Order", "Edit Order", …).
+var (
+	ToPlace  = AllOf(ModifyTrades)
+	ToBatch  = AllOf(ModifyTrades, CloseTrades)
+	ToEdit   = AllOf(ModifyTrades, CloseTrades)
+	ToChange = OneOf(ModifyTrades, CloseTrades) // amend or cancel
+)
