@@ -42,8 +42,7 @@ func TestErrors(t *testing.T) {
 		"rate limit with a wait":   {krakensim.Fault{Status: 429, Header: http.Header{"Retry-After": {"42"}}}, 429, []string{"HTTP 429", "Read again in 42 s."}, 1},
 		"lockout":                  {says("EGeneral:Temporary lockout"), 429, []string{"EGeneral:Temporary lockout.", "Read again in 900 s."}, 1},
 		"unavailable":              {says("EService:Unavailable"), 503, []string{"EService:Unavailable.", "Read again later"}, 0},
-		"HTML from the CDN":        {krakensim.Fault{Status: 503}, 503, []string{"HTTP 503"}, 0},
-		"the CDN asks for a wait":  {krakensim.Fault{Status: 520}, 503, []string{"HTTP 520"}, 1}, // of a minute
+		"HTML from the CDN":        {krakensim.Fault{Status: 520}, 503, []string{"HTTP 520"}, 0},
 		"connections drop":         {krakensim.Fault{Drop: true}, 503, []string{"connection broke"}, 0},
 		"answers are cut off":      {krakensim.Fault{Truncate: true}, 503, []string{"connection broke"}, 0},
 		"no answer":                {krakensim.Fault{Hang: true}, 504, []string{"No answer in time:", "raise request_timeout in kraken/config"}, 1},
@@ -160,7 +159,7 @@ func TestThrottledUntilATime(t *testing.T) {
 func TestTransientFailuresHeal(t *testing.T) {
 	for name, fault := range map[string]krakensim.Fault{
 		"unavailable":        {Errors: []string{"EService:Unavailable"}, Times: 2},
-		"HTTP 503":           {Status: 503, Times: 2},
+		"HTTP 502":           {Status: 502, Times: 2},
 		"connections drop":   {Drop: true, Times: 2},
 		"answers cut off":    {Truncate: true, Times: 2},
 		"an invalid nonce":   {Errors: []string{"EAPI:Invalid nonce"}, Times: 1},

@@ -40,7 +40,12 @@ func kindByStatus(status int) Kind {
 func statusError(response *http.Response, now time.Time) *Error {
 	status := response.StatusCode
 	kind := kindByStatus(status)
-	failed := &Error{Kind: kind, Sent: true, RetryAfter: retryAfter(response, now)}
+	failed := &Error{Kind: kind, Sent: true}
+	// With these the header has a meaning (RFC 9110, section 10.2.3; RFC 6585, section 4). Cloudflare sends a fixed one, of a minute or two, with
+	// each 502, 504 and 520 to 524 too, however short the trouble is.
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		failed.RetryAfter = retryAfter(response, now)
+	}
 	switch kind {
 	case KindRateLimited:
 		failed.Detail = "HTTP 429 (too many requests) came from in front of Kraken"

@@ -52,9 +52,11 @@ func TestStatusesFromInFrontOfKraken(t *testing.T) {
 			assert.NotContains(t, err.Error(), "sesame")
 			assert.Empty(t, failed.Messages, "Kraken itself didn't speak")
 			assert.Equal(t, test.kind == KindNonsense, strings.HasPrefix(err.Error(), "what answered doesn't speak Kraken's API"))
-			if test.kind != KindNonsense {
-				assert.Equal(t, 7*time.Second, failed.RetryAfter)
+			want := time.Duration(0)
+			if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+				want = 7 * time.Second
 			}
+			assert.Equal(t, want, failed.RetryAfter, "with others it means nothing")
 		})
 	}
 }
