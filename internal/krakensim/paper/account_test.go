@@ -128,6 +128,21 @@ func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	assert.False(t, there)
 }
 
+func TestWhatOneOrderHoldsAnotherCannotHave(t *testing.T) {
+	for _, r := range []Request{
+		with(buy, func(r *Request) { r.Quantity = 3 }),   // 60,150 of 100,000 dollars
+		with(sell, func(r *Request) { r.Quantity = 30 }), // of 50
+	} {
+		a := NewAccount()
+		first := place(t, a, r)
+		_, err := a.Place(r, now)
+		assert.Equal(t, Refusal("EOrder:Insufficient funds"), err)
+		_, err = a.Cancel(first.ID, now)
+		require.NoError(t, err)
+		place(t, a, r)
+	}
+}
+
 func TestWhatDoesNotRestIsCanceledAtOnce(t *testing.T) {
 	for _, change := range []func(r *Request){
 		func(r *Request) { r.Type = "market" },

@@ -107,16 +107,18 @@ func TestAChangeThatIsRefusedLeavesTheOrderAsItWas(t *testing.T) {
 }
 
 func TestAnOrderAmendedToWhatWasExecutedIsCanceled(t *testing.T) {
-	a := NewAccount()
-	o := place(t, a, buy)
-	_, err := a.Fill(o.ID, 0.2, 0, now)
-	require.NoError(t, err)
-	a.TakeEvents()
-	_, amended, err := a.Amend(o.ID, Change{Quantity: to(0.1)}, now)
-	require.NoError(t, err)
-	assert.Equal(t, []EventType{WasCanceled}, happened(a))
-	assert.Equal(t, []any{Canceled, 0.2, 0.5}, []any{amended.Status, amended.Executed, amended.Quantity})
-	assert.Empty(t, a.Open())
+	for _, quantity := range []float64{0.1, 0.2} {
+		a := NewAccount()
+		o := place(t, a, buy)
+		_, err := a.Fill(o.ID, 0.2, 0, now)
+		require.NoError(t, err)
+		a.TakeEvents()
+		_, amended, err := a.Amend(o.ID, Change{Quantity: &quantity}, now)
+		require.NoError(t, err)
+		assert.Equal(t, []EventType{WasCanceled}, happened(a))
+		assert.Equal(t, []any{Canceled, 0.2, 0.5}, []any{amended.Status, amended.Executed, amended.Quantity})
+		assert.Empty(t, a.Open())
+	}
 }
 
 func TestTheDeadMansSwitchCancelsAll(t *testing.T) {
