@@ -164,3 +164,14 @@ func TestACodeForAKeyWithoutSecondFactorIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestAKeyKnowsWhenItWasUsedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := New(exampleKey)
+		require.Empty(t, newRequest(tokenPath, 1).do(t, x.Transport()).Error)
+		used := time.Now()
+		time.Sleep(time.Minute)
+		require.NotEmpty(t, newRequest(tokenPath, 1).do(t, x.Transport()).Error)
+		assert.Equal(t, used, x.keys[ExampleAPIKey].lastUsed, "a refused call is none")
+	})
+}

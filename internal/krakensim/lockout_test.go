@@ -61,7 +61,7 @@ func TestRefusalsOfEveryKindLockOut(t *testing.T) {
 					c.SetLockout(Lockout{Scope: scope})
 					c.SetLastNonce(ExampleAPIKey, 10)
 					want, _, _ := strings.Cut(name, ", ")
-					for range DefaultLockoutAfter {
+					for range 10 {
 						require.Equal(t, want, c.call("192.0.2.1", change))
 					}
 					assert.Equal(t, locked[0], c.call("192.0.2.1", change))
@@ -99,10 +99,10 @@ func TestALockoutIsOfAKeyOrOfAnAddress(t *testing.T) {
 func TestALockoutEndsAfterAWhileWithoutCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &lockoutCaller{t: t, Exchange: New(exampleKey)}
-		for range DefaultLockoutAfter {
+		for range 10 {
 			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
 		}
-		time.Sleep(DefaultLockoutFor - time.Nanosecond)
+		time.Sleep(15*time.Minute - time.Nanosecond)
 		require.Equal(t, locked[0], c.call("192.0.2.1"))
 		time.Sleep(DefaultLockoutFor - time.Nanosecond)
 		require.Equal(t, locked[0], c.call("192.0.2.1"), "the call before has it begin anew")
@@ -114,21 +114,26 @@ func TestALockoutEndsAfterAWhileWithoutCalls(t *testing.T) {
 		}
 		require.Empty(t, c.call("192.0.2.1"), "it counts from the start again")
 
-		c.SetLockout(Lockout{After: 1, For: time.Second})
-		require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
-		time.Sleep(time.Second)
+		c.SetLockout(Lockout{After: 2, For: time.Second})
+		for range 2 {
+			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
+			require.Equal(t, locked[0], c.call("192.0.2.1"))
+			time.Sleep(time.Second)
+		}
 		require.Empty(t, c.call("192.0.2.1"))
 	})
 }
 
 func TestRefusalsCountForAWhile(t *testing.T) {
+	const fiveMinutes = 5 * time.Minute
 	for _, test := range []struct {
 		name  string
 		pause time.Duration // between one and the next
 		want  string
 	}{
-		{"within the time", lockoutWithin / 2, locked[0]},
-		{"too few within the time", lockoutWithin/2 + 1, ""},
+		{"within the time", fiveMinutes / 2, locked[0]},
+		{"too few within the time", fiveMinutes/2 + 1, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -147,7 +152,7 @@ func TestRefusalsCountForAWhile(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := &lockoutCaller{t: t, Exchange: New(exampleKey)}
 			c.SetLockout(Lockout{After: 3})
-			for _, pause := range []time.Duration{0, lockoutWithin - 1, 2, lockoutWithin - 2} {
+			for _, pause := range []time.Duration{0, fiveMinutes - 1, 2, fiveMinutes - 2} {
 				require.Empty(t, c.call("192.0.2.1"), "a success in between doesn't matter")
 				time.Sleep(pause)
 				require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))

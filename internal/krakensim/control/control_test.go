@@ -6,18 +6,22 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -121,6 +125,8 @@ func TestBadCommandsAreRefusedAndSayWhy(t *testing.T) {
 		{"PUT key", `{"api_key":"k","api_secret":"?"}`, "base64"},
 		{"PUT key", `{"api_key":"k","api_secret":"AAAA","decay_step":"-2s"}`, "decay_step"},
 		{"DELETE key", `{}`, "required"},
+		{"POST fill", `{"quantity":1}`, "order_id is required"},
+		{"POST fill", `{"order_id":"none"}`, "Unknown order"},
 	} {
 		b := newBench(t)
 		status, text := b.command(test.command, test.body)
@@ -140,19 +146,52 @@ func TestUnknownCommandsAreNotFound(t *testing.T) {
 	assert.Equal(t, http.StatusMethodNotAllowed, status)
 }
 
-// What is about connections needs some.
+// What is about connections and tokens needs some.
 func TestConnectionsAreClosedAndTokensExpire(t *testing.T) {
-	s, err := krakensim.Start(krakensim.Options{Control: Handler})
+	s, err := krakensim.Start(krakensim.Options{Control: Handler, Keys: []krakensim.Key{{
+		APIKey: krakensim.ExampleAPIKey, APISecret: krakensim.ExampleAPISecret,
+	}}})
 	require.NoError(t, err)
 	defer s.Close()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	for _, path := range []string{"expire-tokens", "close-connections", "drop-sockets"} {
-		response, err := client.Post(s.ControlURL()+path, "", nil)
+	b := bench{t, s, Handler(s)}
+
+	subscribe := func(token any) string {
+		ws := wiretest.Dial(t, s.WebSocketV2URL())
+		ws.Next()
+		ws.Send(fmt.Sprintf(`{"method":"subscribe","params":{"channel":"executions","token":"%s"}}`, token))
+		return ws.Next()
+	}
+	old := b.call(token).Result["token"]
+	require.Contains(t, subscribe(old), `"success":true`)
+	b.done("POST expire-tokens", "")
+	assert.Contains(t, subscribe(old), "ESession:Invalid session")
+	assert.Contains(t, subscribe(b.call(token).Result["token"]), `"success":true`)
+
+	ws := wiretest.Dial(t, s.WebSocketV2URL())
+	ws.Next()
+	served := func() (connection string) {
+		trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { connection = info.Conn.LocalAddr().String() }}
+		r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, s.ControlURL()+"calls", nil)
 		require.NoError(t, err)
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		defer response.Body.Close()
 		_, err = io.Copy(io.Discard, response.Body)
 		require.NoError(t, err)
-		response.Body.Close()
-		assert.Equal(t, http.StatusNoContent, response.StatusCode, path)
+		return connection
 	}
+	first := served()
+	require.Equal(t, first, served())
+	require.Eventually(t, func() bool { // the server may learn of the end of a request after the client
+		b.done("POST close-connections", "")
+		return served() != first
+	}, 5*time.Second, time.Millisecond)
+	ws.Send(`{"method":"ping"}`)
+	require.Contains(t, ws.Next(), "pong", "it stays")
+
+	b.done("POST drop-sockets", "")
+	_, _, err = ws.Conn.Read(t.Context())
+	assert.Error(t, err)
 }
