@@ -12,7 +12,8 @@ import (
 type LockoutScope string
 
 // What Kraken locks out isn't known. An older page of its support most likely says "IP based" (support.kraken.com, "API Error Codes"; the copy
-// at hand is garbled), its present documentation speaks of the account (docs.kraken.com, "Errors").
+// at hand is garbled), and so does a user (github.com/ccxt/ccxt/issues/8634). Its present documentation speaks of the account (docs.kraken.com,
+// "Errors").
 const (
 	LockoutAddress LockoutScope = "address" // all calls from the host that was refused, with whatever key
 	LockoutKey     LockoutScope = "key"     // all calls with the public key that was refused, from wherever
