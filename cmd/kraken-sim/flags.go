@@ -18,14 +18,19 @@ const usage = `Usage: kraken-sim [flags]
 kraken-sim is a simulated Kraken with one API key and a paper account. It serves
 REST under /0/, WebSocket v1 at / and v2 at /v2, until it gets SIGINT or
 SIGTERM. The first line it prints is a JSON object that says where: rest_url,
-ws_url, ws_v2_url, control_url.
+ws_url, ws_v2_url, control_url. What it knows, and what it isn't, stands in
+docs/simulator.md.
 
 Without flags it listens on a free port of 127.0.0.1, and knows the key pair
 
   api-key     ` + krakensim.ExampleAPIKey + `
   api-secret  ` + krakensim.ExampleAPISecret + `
 
-It misbehaves on request, at the paths under control_url. To try an outage:
+Orders rest until they are canceled, or filled on request:
+
+  curl -d '{"order_id": "…", "quantity": 0.1}' $control_url'fill'
+
+It misbehaves on request, too. To try an outage:
 
   curl -d '{"errors": ["EService:Unavailable"]}' $control_url'misbehave'
   curl -d '{"path": "GetWebSocketsToken", "times": 3, "hang": true}' $control_url'misbehave'
@@ -34,15 +39,14 @@ It misbehaves on request, at the paths under control_url. To try an outage:
   curl $control_url'calls'
   curl -X PUT -d '{"api_key": "…", "nonce": 1893456000000000000}' $control_url'nonce'
   curl -X DELETE -d '{"api_key": "…"}' $control_url'key'
-  curl -d '{"order_id": "…", "quantity": 0.1}' $control_url'fill'
   curl -X POST $control_url'expire-tokens'
   curl -X POST $control_url'drop-sockets'
 
 With -tls-ca FILE, curl needs --cacert FILE.
 
-The other parts of a misbehaviour are header, body, content_type, oversize,
-drop, truncate, reset, go_away, refuse and process. Whoever can reach the
-listener can use these paths.
+The other parts of a misbehaviour are header, body, content_type, cloudflare,
+oversize, drop, truncate, reset, go_away, swallow, refuse and process. Whoever
+can reach the listener can use these paths.
 
 Flags:
 `
