@@ -6,9 +6,6 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
-// worth is what a unit of each asset is worth in US dollars, by code. It is made up: there is no market here.
-var worth = map[string]float64{"USD": 1, "BTC": 50_000, "ETH": 2_500}
-
 // tradeBalance sums the account up in one asset. Nothing is traded on margin.
 func tradeBalance(x *Exchange, q query) (any, error) {
 	name := q.text("asset")
@@ -23,16 +20,16 @@ func tradeBalance(x *Exchange, q query) (any, error) {
 	equity, unexecuted := 0.0, 0.0
 	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
 		for _, asset := range paper.Assets {
-			equity += account.Balance(asset.Code) * worth[asset.Code]
+			equity += account.Balance(asset.Code) * asset.Worth
 		}
 		for _, o := range account.Open() {
-			unexecuted += o.Rest() * o.Price * worth[o.Pair.Quote]
+			unexecuted += o.Rest() * o.Price * paper.FindAsset(o.Pair.Quote).Worth
 		}
 	})
-	all, none := amount(equity/worth[in.Code], in.Decimals), amount(0, in.Decimals)
+	all, none := amount(equity/in.Worth, in.Decimals), amount(0, in.Decimals)
 	return object{
 		"eb": all, "tb": all, "e": all, "mf": all, "mfo": all, // equity
 		"m": none, "n": none, "c": none, "v": none, // positions
-		"uv": amount(unexecuted/worth[in.Code], in.Decimals),
+		"uv": amount(unexecuted/in.Worth, in.Decimals),
 	}, nil
 }

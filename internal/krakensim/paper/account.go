@@ -68,13 +68,13 @@ func (a *Account) Held(code string) float64 {
 	for _, o := range a.open {
 		held += o.holds(code)
 	}
-	return held
+	return round(held, FindAsset(code).Decimals)
 }
 
 func (o *Order) holds(code string) float64 {
 	switch {
 	case o.Side == "buy" && o.Pair.Quote == code:
-		return o.Rest() * o.Price * (1 + FeeRate)
+		return o.toPay()
 	case o.Side == "sell" && o.Pair.Base == code:
 		return o.Rest()
 	}
@@ -87,7 +87,7 @@ func (a *Account) available(code string, but *Order) float64 {
 	if but != nil {
 		free += but.holds(code)
 	}
-	return free
+	return round(free, FindAsset(code).Decimals)
 }
 
 // Check returns the [Refusal] for an order that can't be placed; nil for one that can.

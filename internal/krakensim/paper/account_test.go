@@ -62,7 +62,10 @@ func TestOrdersAreRefusedInKrakensWords(t *testing.T) {
 		"the least volume":              {with(buy, func(r *Request) { r.Quantity = 0.00005 }), ""},
 		"less than the least cost":      {with(buy, func(r *Request) { r.Price = 0.9 }), "EOrder:Cost minimum not met"},
 		"more dollars than there are":   {with(buy, func(r *Request) { r.Quantity = 5 }), "EOrder:Insufficient funds"},
-		"more than any number":          {with(buy, func(r *Request) { r.Quantity, r.Price = 1e308, 1e308 }), "EOrder:Insufficient funds"},
+		"more than any number":          {with(buy, func(r *Request) { r.Quantity, r.Price = 1e308, 1e308 }), InvalidVolume},
+		"dearer than anything":          {with(sell, func(r *Request) { r.Price = 1e9 + 1 }), InvalidPrice},
+		"market, and affordable":        {with(buy, func(r *Request) { r.Type, r.Quantity = "market", 1.99 }), ""}, // of 50,000 dollars each
+		"market, and not affordable":    {with(buy, func(r *Request) { r.Type, r.Quantity = "market", 2 }), "EOrder:Insufficient funds"},
 		"the last of the dollars":       {with(buy, func(r *Request) { r.Quantity = 4.98753117 }), ""}, // 99,750.62 and a fee of 249.38
 		"a bit more, for the fee":       {with(buy, func(r *Request) { r.Quantity = 4.9875312 }), "EOrder:Insufficient funds"},
 		"all the ether":                 {with(sell, func(r *Request) { r.Quantity = 50 }), ""},
@@ -180,4 +183,14 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	assert.EqualValues(t, 2, a.Trades()[0].Number)
 	assert.Len(t, a.Closed(), maxClosed)
 	assert.NotContains(t, a.Closed(), edited)
+}
+
+func TestAllOfAnAssetCanBeOrderedInParts(t *testing.T) {
+	a := NewAccount()
+	tenth := with(buy, func(r *Request) { r.Side, r.Quantity = "sell", 0.1 }) // of a bitcoin, which binary numbers don't have
+	for range 20 {
+		place(t, a, tenth)
+	}
+	assert.Equal(t, a.Balance("BTC"), a.Held("BTC"))
+	assert.Equal(t, Refusal("EOrder:Insufficient funds"), a.Check(tenth))
 }

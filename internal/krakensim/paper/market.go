@@ -10,13 +10,14 @@ type Asset struct {
 	Code     string
 	Decimals int
 	Start    float64 // what every account begins with
+	Worth    float64 // of a unit, in US dollars: made up, for there is no market here
 }
 
 // Assets are those that every account has.
 var Assets = []Asset{
-	{ID: "ZUSD", Altname: "USD", Code: "USD", Decimals: 4, Start: 100_000},
-	{ID: "XXBT", Altname: "XBT", Code: "BTC", Decimals: 10, Start: 2},
-	{ID: "XETH", Altname: "ETH", Code: "ETH", Decimals: 10, Start: 50},
+	{ID: "ZUSD", Altname: "USD", Code: "USD", Decimals: 4, Start: 100_000, Worth: 1},
+	{ID: "XXBT", Altname: "XBT", Code: "BTC", Decimals: 10, Start: 2, Worth: 50_000},
+	{ID: "XETH", Altname: "ETH", Code: "ETH", Decimals: 10, Start: 50, Worth: 2_500},
 }
 
 // Pair is a market.

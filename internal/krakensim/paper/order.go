@@ -3,7 +3,6 @@ package paper
 import (
 	"crypto/rand"
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -56,6 +55,7 @@ type Order struct {
 	Executed float64 // of Quantity
 	Cost     float64 // of what was executed, without Fee
 	Fee      float64 // in the pair's quote
+	exact    float64 // Cost before it was rounded
 	Trades   []string
 	Amended  bool      // since it was placed
 	Closed   time.Time // zero while it is open
@@ -104,9 +104,9 @@ func (r *Request) check() error {
 		return Refusal("EGeneral:Invalid arguments")
 	case r.PostOnly && (r.Type == "market" || r.TimeInForce == "IOC"): // which take, or nothing
 		return Invalid("post_only")
-	case !positive(r.Quantity):
+	case !possible(r.Quantity):
 		return InvalidVolume
-	case r.Type == "limit" && !positive(r.Price):
+	case r.Type == "limit" && !possible(r.Price):
 		return InvalidPrice
 	case r.Type == "limit" && r.Price != round(r.Price, r.Pair.Decimals):
 		return Refusal(fmt.Sprintf("EOrder:Invalid price:%s price can only be specified up to %d decimals.",
@@ -125,7 +125,10 @@ var clientIDForm = regexp.MustCompile(`^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9
 // idForm is what an order's id looks like.
 var idForm = regexp.MustCompile(`^O[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{6}$`)
 
-func positive(v float64) bool { return v > 0 && !math.IsInf(v, 0) && !math.IsNaN(v) }
+// maxAmount bounds volumes and prices, so that no sum of them is more than a number can be.
+const maxAmount = 1e9
+
+func possible(v float64) bool { return v > 0 && v <= maxAmount }
 
 // round gives back the number with so many decimals that is nearest, so that sums of amounts stay amounts.
 func round(v float64, decimals int) float64 {

@@ -39,21 +39,20 @@ func (a *Account) Fill(id string, quantity, price float64, now time.Time) (Trade
 	}
 	quantity, price = round(quantity, VolumeDecimals), round(price, o.Pair.Decimals)
 	switch {
-	case !positive(quantity) || quantity > o.Rest():
+	case !possible(quantity) || quantity > o.Rest():
 		return Trade{}, InvalidVolume
-	case !positive(price),
+	case !possible(price),
 		o.Side == "buy" && price > o.Price, o.Side == "sell" && price < o.Price: // worse than the order's limit
 		return Trade{}, InvalidPrice
 	}
 	a.traded++
 	trade := Trade{ID: newID("T"), Number: a.traded, Price: price, Quantity: quantity, At: now}
-	trade.Cost = round(quantity*price, o.Pair.CostDecimals)
-	trade.Fee = round(trade.Cost*FeeRate, o.Pair.CostDecimals)
-	trade.Entries = a.settle(o, trade)
-
+	before := *o
 	o.Executed = round(o.Executed+quantity, VolumeDecimals)
-	o.Cost = round(o.Cost+trade.Cost, o.Pair.CostDecimals)
-	o.Fee = round(o.Fee+trade.Fee, o.Pair.CostDecimals)
+	o.exact = o.exactly(quantity, price)
+	o.Cost, o.Fee = o.Pair.costs(o.exact)
+	trade.Cost, trade.Fee = round(o.Cost-before.Cost, o.Pair.CostDecimals), round(o.Fee-before.Fee, o.Pair.CostDecimals)
+	trade.Entries = a.settle(&before, o)
 	o.Trades = append(o.Trades, trade.ID)
 	done := o.Rest() == 0
 	if done {
@@ -68,15 +67,46 @@ func (a *Account) Fill(id string, quantity, price float64, now time.Time) (Trade
 	return trade, nil
 }
 
+// exactly is what the order has cost with so much more of it, before it is rounded. Its decimals are those of volume and price.
+func (o *Order) exactly(quantity, price float64) float64 {
+	return round(o.exact+quantity*price, VolumeDecimals+o.Pair.Decimals)
+}
+
+// costs rounds what was executed to a cost, and adds the fee. An order's trades add up to that, so that what is lost by rounding
+// doesn't grow with their number, and they never cost more than the order holds.
+func (p Pair) costs(exact float64) (cost, fee float64) {
+	cost = round(exact, p.CostDecimals)
+	return cost, round(cost*FeeRate, p.CostDecimals)
+}
+
+// booked is what the ledger has of a cost and a fee.
+func (p Pair) booked(cost, fee float64) (bookedCost, bookedFee float64) {
+	decimals := FindAsset(p.Quote).Decimals
+	return round(cost, decimals), round(fee, decimals)
+}
+
+// toPay is what a buyer has to pay for the rest of an order, with the fee.
+func (o *Order) toPay() float64 {
+	price := o.Price
+	if o.Type == "market" {
+		price = FindAsset(o.Pair.Base).Worth / FindAsset(o.Pair.Quote).Worth
+	}
+	cost, fee := o.Pair.booked(o.Pair.costs(o.exactly(o.Rest(), price)))
+	paidCost, paidFee := o.Pair.booked(o.Cost, o.Fee)
+	return cost + fee - paidCost - paidFee
+}
+
 // settle moves what a trade moves, and returns it as lines of the ledger.
-func (a *Account) settle(o *Order, trade Trade) []Entry {
+func (a *Account) settle(before, after *Order) []Entry {
 	sign := 1.0
-	if o.Side == "sell" {
+	if after.Side == "sell" {
 		sign = -1
 	}
+	cost, fee := after.Pair.booked(after.Cost, after.Fee)
+	costBefore, feeBefore := before.Pair.booked(before.Cost, before.Fee)
 	return []Entry{
-		a.enter(o.Pair.Base, sign*trade.Quantity, 0),
-		a.enter(o.Pair.Quote, -sign*trade.Cost, trade.Fee),
+		a.enter(after.Pair.Base, sign*(after.Executed-before.Executed), 0),
+		a.enter(after.Pair.Quote, -sign*(cost-costBefore), fee-feeBefore),
 	}
 }
 
