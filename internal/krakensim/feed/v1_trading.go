@@ -110,9 +110,6 @@ func (v v1) amendOrder(s *socket, q v1Request) {
 func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
 	change := paper.Change{Quantity: fields.decimal("volume"), Price: fields.decimal("limit_price")}
-	if postOnly := value[bool](q.fields, "post_only"); postOnly {
-		change.PostOnly = &postOnly
-	}
 	by := "txid"
 	id := fields.text(by)
 	switch {

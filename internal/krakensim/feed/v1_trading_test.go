@@ -122,7 +122,7 @@ func TestV1AmendsAnOrderThatStaysTheSame(t *testing.T) {
 		c.send(subscribeOpenOrders)
 		c.exchange(`{"event":"amendOrder","token":"TOKEN","cl_ord_id":"mine","limit_price":"1900","volume":"2","post_only":true,"pair":"ETH/USD"}`,
 			`{"amend_id":"T1","cl_ord_id":"mine","event":"amendOrderStatus","status":"ok"}`,
-			`[[{"O1":{"amend_reason":"User requested","amended":true,"avg_price":"0.00000","cl_ord_id":"mine","cost":"0.00000","descr":{"close":null,"leverage":null,"order":"buy 2.00000000 ETH/USD @ limit 1900.00000","ordertype":"limit","pair":"ETH/USD","price":"1900.00000","price2":"0.00000","type":"buy"},"expiretm":null,"fee":"0.00000","lastupdated":"946684800.000000","limitprice":"0.00000","misc":"","oflags":"fciq,post","opentm":"946684800.000000","refid":null,"starttm":null,"status":"open","stopprice":"0.00000","timeinforce":"GTC","userref":0,"vol":"2.00000000","vol_exec":"0.00000000"}}],"openOrders",{"sequence":2}]`)
+			`[[{"O1":{"amend_reason":"User requested","amended":true,"avg_price":"0.00000","cl_ord_id":"mine","cost":"0.00000","descr":{"close":null,"leverage":null,"order":"buy 2.00000000 ETH/USD @ limit 1900.00000","ordertype":"limit","pair":"ETH/USD","price":"1900.00000","price2":"0.00000","type":"buy"},"expiretm":null,"fee":"0.00000","lastupdated":"946684800.000000","limitprice":"0.00000","misc":"","oflags":"fciq","opentm":"946684800.000000","refid":null,"starttm":null,"status":"open","stopprice":"0.00000","timeinforce":"GTC","userref":0,"vol":"2.00000000","vol_exec":"0.00000000"}}],"openOrders",{"sequence":2}]`)
 		sent := c.send(`{"event":"amendOrder","token":"TOKEN","txid":"O1","volume":"3"}`)
 		assert.JSONEq(t, `{"amend_id":"T2","event":"amendOrderStatus","status":"ok","txid":"O1"}`, c.named(sent[0]))
 

@@ -52,7 +52,7 @@ func TestV2AmendsAnOrderInItsPlace(t *testing.T) {
 	answer, _ = c.call("amend_order", `"cl_ord_id":"mine","limit_price":20000.5,"limit_price_type":"static","post_only":true`)
 	exactly(t, `{"method":"amend_order","success":true,"result":{"amend_id":"*","cl_ord_id":"mine"},"time_in":"*","time_out":"*"}`, answer)
 	o := f.account(trader.APIKey).Open()[0]
-	assert.Equal(t, []any{id, "mine", 1.5, 20_000.5, true}, []any{o.ID, o.ClientID, o.Quantity, o.Price, o.PostOnly})
+	assert.Equal(t, []any{id, "mine", 1.5, 20_000.5, false}, []any{o.ID, o.ClientID, o.Quantity, o.Price, o.PostOnly})
 }
 
 func TestV2EditsAnOrderByAnother(t *testing.T) {

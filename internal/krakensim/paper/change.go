@@ -12,7 +12,7 @@ const userRequested = "User requested"
 type Change struct {
 	Quantity *float64 // in all, with what was executed
 	Price    *float64
-	PostOnly *bool
+	PostOnly *bool  // of the order that Edit makes
 	Userref  *int64 // of the order that Edit makes
 }
 
@@ -58,12 +58,13 @@ func (a *Account) changed(id string, change Change) (o, changed *Order, err erro
 		return nil, nil, err
 	}
 	to := *o
+	change.PostOnly = nil // Kraken then refuses a price that would take, which none does here
 	to.Request = change.of(o.Request)
-	if to.Request == o.Request {
-		return nil, nil, Refusal("EOrder:No amendable parameters specified")
-	}
 	if err := to.check(); err != nil {
 		return nil, nil, err
+	}
+	if to.Request == o.Request {
+		return nil, nil, Refusal("EOrder:No amendable parameters specified")
 	}
 	return o, &to, a.affordable(&to, o)
 }

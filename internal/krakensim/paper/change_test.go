@@ -21,7 +21,7 @@ func TestAnAmendedOrderKeepsItsIDAndWhatWasExecuted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Regexp(t, `^T[A-Z2-7]{5}-`, id)
 	assert.Equal(t, []EventType{Amended}, happened(a))
-	assert.Equal(t, []any{o.ID, "mine", 0.4, 21_000.0, true, 0.2, true},
+	assert.Equal(t, []any{o.ID, "mine", 0.4, 21_000.0, false, 0.2, true},
 		[]any{amended.ID, amended.ClientID, amended.Quantity, amended.Price, amended.PostOnly, amended.Executed, amended.Amended})
 	assert.Equal(t, []Order{amended}, a.Open())
 	assert.InDelta(t, 0.2*21_000*1.0025, a.Held("USD"), 1e-9)
@@ -58,6 +58,8 @@ func TestAChangeThatIsRefusedLeavesTheOrderAsItWas(t *testing.T) {
 	}{
 		"nothing at all":                 {Change{}, "EOrder:No amendable parameters specified", ""},
 		"what it is already":             {Change{Quantity: to(0.5)}, "EOrder:No amendable parameters specified", ""},
+		"what it is but for a crumb":     {Change{Quantity: to(0.500000001)}, "EOrder:No amendable parameters specified", ""},
+		"that its price is to rest":      {Change{PostOnly: to(true)}, "EOrder:No amendable parameters specified", ""},
 		"no volume":                      {Change{Quantity: to(0.0)}, InvalidVolume, InvalidVolume},
 		"what was executed, and no more": {Change{Quantity: to(0.2)}, "", InvalidVolume},
 		"a bit more than was executed":   {Change{Quantity: to(0.20005)}, "", ""},
