@@ -26,6 +26,7 @@ type privateRequest struct {
 	address     string // the client's host; "" in process
 	body        []byte
 
+	malformed bool       // what the fields are can't be told for sure
 	fields    url.Values // the body's, be it a form or a JSON object
 	nonceText string     // as it stands in the body, for that is what is signed
 	nonce     uint64     // 0 if nonceText isn't an unsigned 64-bit integer
@@ -57,20 +58,40 @@ func parsePrivate(r *http.Request, path string, body []byte) privateRequest {
 	}
 	switch p.contentType {
 	case formType:
-		p.fields, _ = url.ParseQuery(string(body)) // what can be read of it
+		var err error
+		p.fields, err = url.ParseQuery(string(body)) // what can be read of it
+		p.malformed = err != nil
 	case jsonType:
-		var object map[string]json.RawMessage
-		_ = json.Unmarshal(body, &object)
-		p.fields = make(url.Values, len(object))
-		for name, value := range object {
-			p.fields.Set(name, scalar(value))
-		}
+		p.fields = jsonFields(body)
+		p.malformed = p.fields == nil
+	}
+	// Kraken may take the first of two values, or the last, and may or may not look beside the body. Whoever sends such a request can't rely
+	// on it.
+	p.malformed = p.malformed || r.URL.RawQuery != ""
+	for _, values := range p.fields {
+		p.malformed = p.malformed || len(values) > 1
 	}
 	p.nonceText, p.otp = p.fields.Get("nonce"), p.fields.Get("otp")
 	if nonce, err := strconv.ParseUint(p.nonceText, 10, 64); err == nil {
 		p.nonce = nonce
 	}
 	return p
+}
+
+// jsonFields are the fields of a JSON object, repeated ones too; nil if it isn't one.
+func jsonFields(body []byte) url.Values {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if begin, _ := decoder.Token(); begin != json.Delim('{') || !json.Valid(body) {
+		return nil
+	}
+	fields := url.Values{}
+	for decoder.More() {
+		name, _ := decoder.Token()
+		var value json.RawMessage
+		_ = decoder.Decode(&value)
+		fields.Add(name.(string), scalar(value)) // it is valid JSON
+	}
+	return fields
 }
 
 // scalar is a JSON string's content, or the text of another JSON value: clients send the nonce in either form.
@@ -89,7 +110,7 @@ func (p privateRequest) acceptable() (answer, bool) {
 		return refuse("EGeneral:Invalid method"), false
 	case p.userAgent == "":
 		return noUserAgent(), false
-	case p.contentType != formType && p.contentType != jsonType:
+	case p.contentType != formType && p.contentType != jsonType, p.malformed:
 		return refuse("EGeneral:Invalid arguments"), false
 	}
 	return answer{}, true
