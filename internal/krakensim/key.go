@@ -105,6 +105,9 @@ func (k Key) Validate() error {
 	if k.DecayStep < 0 {
 		return errors.New("the decay step is negative")
 	}
+	if err := permission.Validate(k.Permissions); err != nil {
+		return err
+	}
 	_, err := ParseTier(string(k.Tier))
 	return err
 }

@@ -1,7 +1,11 @@
 // Package permission has what an API key may be allowed to do, named as Kraken's GetApiKeyInfo names it.
 package permission
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // The permissions that the simulator looks at, and one that it only tells of.
 const (
@@ -18,6 +22,20 @@ const (
 func Default() []string {
 	return []string{QueryFunds, QueryOpenTrades, QueryClosedTrades, ModifyTrades, CloseTrades, WebSockets}
 }
+
+// Validate says which permission is none that Kraken has.
+func Validate(permissions []string) error {
+	for _, one := range permissions {
+		if !slices.Contains(all, one) {
+			return fmt.Errorf("unknown permission %q: want some of %s", one, strings.Join(all, ", "))
+		}
+	}
+	return nil
+}
+
+// all are those of docs.kraken.com, "Get API Key Info".
+var all = []string{QueryFunds, "add-funds", WithdrawFunds, "earn-funds", QueryOpenTrades, QueryClosedTrades, ModifyTrades, CloseTrades,
+	"query-ledger", "export-data", WebSockets, "add-withdraw-address", "update-withdraw-address"}
 
 // A Need is what a call asks of a key. The zero Need is nothing.
 type Need struct {

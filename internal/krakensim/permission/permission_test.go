@@ -21,3 +21,9 @@ func TestANeedIsMetByAllOrByOne(t *testing.T) {
 			[]bool{test.need.MetBy(both), test.need.MetBy(modify), test.need.MetBy(neither)}, name)
 	}
 }
+
+func TestPermissionsThatKrakenDoesNotHave(t *testing.T) {
+	assert.NoError(t, Validate(nil))
+	assert.NoError(t, Validate(append(Default(), WithdrawFunds, "earn-funds")))
+	assert.ErrorContains(t, Validate([]string{QueryFunds, "query-fund"}), `"query-fund"`)
+}
