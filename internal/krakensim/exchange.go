@@ -52,13 +52,17 @@ func (x *Exchange) SetKey(key Key) {
 	state.Key, state.present, state.modified = key, true, time.Now()
 }
 
-// RemoveKey revokes a key: from now on it is EAPI:Invalid key. Tokens made with it live on, as at Kraken.
-func (x *Exchange) RemoveKey(apiKey string) {
+// RemoveKey revokes a key: from now on it is EAPI:Invalid key. Tokens made with it live on, as at Kraken. It reports whether there was
+// such a key.
+func (x *Exchange) RemoveKey(apiKey string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if state := x.keys[apiKey]; state != nil {
-		state.present = false
+	state := x.keys[apiKey]
+	if state == nil || !state.present {
+		return false
 	}
+	state.present = false
+	return true
 }
 
 // LastNonce returns the highest nonce the key has used; 0 if none.

@@ -20,6 +20,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,12 +93,19 @@ func (do command) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // decode reads a request's JSON object. A field that isn't known is an error: it is a typing mistake.
 func decode(r *http.Request, into any) error {
 	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	if errors.Is(err, io.EOF) {
+	var object json.RawMessage
+	switch err := decoder.Decode(&object); {
+	case errors.Is(err, io.EOF), err == nil && object[0] != '{':
 		return errors.New("want a JSON object")
+	case err != nil:
+		return err
 	}
-	return err
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is more after the JSON object")
+	}
+	decoder = json.NewDecoder(bytes.NewReader(object))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
 }
 
 // duration reads a duration, which may be missing, but not negative.

@@ -24,7 +24,7 @@ func TestEachWayToMisbehaveIsTaken(t *testing.T) {
 	b := newBench(t)
 	for _, fault := range []string{
 		`"status":200`, `"status":599`, `"times":1`, `"oversize":1`, `"body":"x","content_type":"text/plain"`, `"hang":true`, `"drop":true`, `"reset":true`,
-		`"truncate":true`, `"go_away":true`, `"swallow":true`, `"cloudflare":1010`, `"refuse":true`, `"process":true`, `"latency":"0s"`,
+		`"truncate":true`, `"go_away":true`, `"swallow":true`, `"cloudflare":1010`, `"refuse":true`, `"process":true,"drop":true`, `"times":1,"latency":"0s"`,
 	} {
 		b.done("POST misbehave", `{"path":"nobody's",`+fault+`}`)
 	}

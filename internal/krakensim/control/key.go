@@ -45,6 +45,8 @@ func removeKey(s *krakensim.Server, request removeKeyRequest) error {
 	if request.APIKey == "" {
 		return errors.New("api_key is required")
 	}
-	s.RemoveKey(request.APIKey)
+	if !s.RemoveKey(request.APIKey) {
+		return errors.New("there is no such key")
+	}
 	return nil
 }
