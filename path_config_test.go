@@ -336,6 +336,18 @@ func TestAProofThatHangs(t *testing.T) {
 	})
 }
 
+// TestBadWritesDuringALockout are as few as before it: each could make it last longer, for all whom Kraken locks out with the writer.
+func TestBadWritesDuringALockout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t) // of a Kraken that locks out an address
+		for i := range 200 {
+			_, err := e.write(fmt.Sprint("config/", i), e.pair(map[string]any{account.FieldAPIKey: fmt.Sprint("key", i), account.FieldAPISecret: otherSecret}))
+			require.Error(t, err)
+		}
+		assert.Equal(t, 60, e.calls())
+	})
+}
+
 // TestBadWritesInALoop lock out neither the account nor this server's address, and leave nothing.
 func TestBadWritesInALoop(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -75,10 +75,11 @@ func (w *write) endProof(of *Account) {
 	}
 }
 
-// refusedByKraken tells whether a proof is one that mustn't be repeated too often.
+// refusedByKraken tells whether a proof is one that mustn't be repeated too often. A lockout is, though it passes: calls made meanwhile make it last longer, and
+// other accounts may be in it.
 func refusedByKraken(err error) bool {
 	var failed *kraken.Error
-	return errors.As(err, &failed) && !keeper.NotAsked(err) && !passes(err)
+	return errors.As(err, &failed) && !keeper.NotAsked(err) && (failed.Kind == kraken.KindLockout || !passes(err))
 }
 
 const (

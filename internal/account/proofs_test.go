@@ -348,7 +348,7 @@ func TestProofsUnderWayCountAsIfRefused(t *testing.T) {
 
 func TestWhichOutcomesOfAProofCountAsRefused(t *testing.T) {
 	for want, errs := range map[bool][]error{
-		true:  {krakenSays(kraken.KindInvalidKey), krakenSays(kraken.KindPermissionDenied), krakenSays(kraken.KindUnexpected), krakenSays(kraken.KindInvalidNonce)},
+		true:  {krakenSays(kraken.KindInvalidKey), krakenSays(kraken.KindPermissionDenied), krakenSays(kraken.KindUnexpected), krakenSays(kraken.KindInvalidNonce), krakenSays(kraken.KindLockout)},
 		false: {nil, errDisk, krakenSays(kraken.KindTimeout), krakenSays(kraken.KindBlocked), &keeper.RememberedError{Err: krakenSays(kraken.KindInvalidKey)}, ErrClosed},
 	} {
 		for _, err := range errs {
