@@ -17,16 +17,15 @@ import (
 
 // privateRequest is a request under /0/private/, taken apart.
 type privateRequest struct {
-	method      string
-	path        string
-	userAgent   string
-	contentType string
-	apiKey      string
-	apiSign     string
-	address     string // the client's host; "" in process
-	body        []byte
+	method    string
+	path      string
+	userAgent string
+	apiKey    string
+	apiSign   string
+	address   string // the client's host; "" in process
+	body      []byte
 
-	malformed bool       // what the fields are can't be told for sure
+	malformed bool       // what it asks for can't be told for sure
 	fields    url.Values // the body's, be it a form or a JSON object
 	nonceText string     // as it stands in the body, for that is what is signed
 	nonce     uint64     // 0 if nonceText isn't an unsigned 64-bit integer
@@ -48,34 +47,46 @@ func parsePrivate(r *http.Request, path string, body []byte) privateRequest {
 		body:      body,
 	}
 	p.address, _, _ = net.SplitHostPort(r.RemoteAddr)
-	// Some clients name no content type; what they send shows it.
-	p.contentType = formType
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		p.contentType = jsonType
-	}
-	if header := r.Header.Get("Content-Type"); header != "" {
-		p.contentType, _, _ = mime.ParseMediaType(header)
-	}
-	switch p.contentType {
-	case formType:
-		var err error
-		p.fields, err = url.ParseQuery(string(body)) // what can be read of it
-		p.malformed = err != nil
-	case jsonType:
-		p.fields = jsonFields(body)
-		p.malformed = p.fields == nil
-	}
-	// Kraken may take the first of two values, or the last, and may or may not look beside the body. Whoever sends such a request can't rely
-	// on it.
-	p.malformed = p.malformed || r.URL.RawQuery != ""
-	for _, values := range p.fields {
-		p.malformed = p.malformed || len(values) > 1
-	}
+	var ok bool
+	p.fields, ok = readFields(r.Header.Get("Content-Type"), body)
+	p.malformed = !ok || r.URL.RawQuery != "" // whether Kraken looks there isn't known
 	p.nonceText, p.otp = p.fields.Get("nonce"), p.fields.Get("otp")
 	if nonce, err := strconv.ParseUint(p.nonceText, 10, 64); err == nil {
 		p.nonce = nonce
 	}
 	return p
+}
+
+// readFields reads a body by its type. It isn't ok if it can't be read as a whole, or has a field twice: Kraken may take the first, or the
+// last, and who sends it can't rely on either.
+func readFields(header string, body []byte) (fields url.Values, ok bool) {
+	// Some clients name no content type; what they send shows it.
+	contentType := formType
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		contentType = jsonType
+	}
+	if header != "" {
+		contentType, _, _ = mime.ParseMediaType(header)
+	}
+	switch contentType {
+	case formType:
+		var err error
+		fields, err = url.ParseQuery(string(body)) // what can be read of it
+		return fields, err == nil && !repeated(fields)
+	case jsonType:
+		fields = jsonFields(body)
+		return fields, fields != nil && !repeated(fields)
+	}
+	return nil, false
+}
+
+func repeated(fields url.Values) bool {
+	for _, values := range fields {
+		if len(values) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // jsonFields are the fields of a JSON object, repeated ones too; nil if it isn't one.
@@ -110,7 +121,7 @@ func (p privateRequest) acceptable() (answer, bool) {
 		return refuse("EGeneral:Invalid method"), false
 	case p.userAgent == "":
 		return noUserAgent(), false
-	case p.contentType != formType && p.contentType != jsonType, p.malformed:
+	case p.malformed:
 		return refuse("EGeneral:Invalid arguments"), false
 	}
 	return answer{}, true

@@ -48,7 +48,7 @@ func bodyRefusal(err error) answer {
 func (x *Exchange) serve(r *http.Request, body []byte, turn *fault.Turn) (a answer, err error) {
 	ctx, path := r.Context(), r.URL.EscapedPath() // the path is as the client signed it
 	if !strings.HasPrefix(path, privatePrefix) {
-		return turn.Answer(ctx, func() answer { return public(path, r) })
+		return turn.Answer(ctx, func() answer { return public(path, r, body) })
 	}
 	p := parsePrivate(r, path, body)
 	call := x.arrive(path, p.apiKey, p.nonce)

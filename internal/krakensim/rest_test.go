@@ -1,7 +1,10 @@
 package krakensim
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +183,31 @@ func TestKeyInfoTellsOfTheKeyThatSigns(t *testing.T) {
 	wiretest.Matches(t, `{"error":[],"result":{"apiKeyName":"example","apiKey":"`+ExampleAPIKey+`","nonce":"78","nonceWindow":"0",
 		"permissions":`+permissions+`,"iban":"*","validUntil":"4102444800","queryFrom":"0","queryTo":"0","createdTime":"*",
 		"modifiedTime":"*","ipAllowlist":[""],"lastUsed":"*"}}`, got.body)
+}
+
+func TestPublicMethodsTellOfWhatIsAskedFor(t *testing.T) {
+	for fields, want := range map[string]string{ // names, or an error
+		"Assets?":                           "XETH XXBT ZUSD",
+		"Assets?asset=XBT,ZUSD":             "XXBT ZUSD",
+		"Assets?asset=DOGE":                 "EQuery:Unknown asset",
+		"Assets?asset=XBT&asset=USD":        "EGeneral:Invalid arguments",
+		"Assets?asset=%zz":                  "EGeneral:Invalid arguments",
+		"Assets?aclass=tokenized_asset":     "EGeneral:Invalid arguments:aclass",
+		"AssetPairs?pair=ETHUSD":            "XETHZUSD",
+		"AssetPairs?pair=ETH/USD&info=info": "XETHZUSD",
+		"AssetPairs?pair=ETHUSD,DOGEUSD":    "EQuery:Unknown asset pair",
+		"AssetPairs?info=fees":              "EGeneral:Invalid arguments:info",
+	} {
+		path, query, _ := strings.Cut(fields, "?")
+		get, post := newRequest("/0/public/"+fields, 1), newRequest("/0/public/"+path, 1)
+		get.method, get.body, post.body = http.MethodGet, "", query
+		for _, q := range []*request{get, post} {
+			got := q.do(t, New().Transport())
+			var named map[string]any
+			_ = json.Unmarshal(got.Result, &named)
+			assert.Equal(t, want, strings.Join(append(got.Error, slices.Sorted(maps.Keys(named))...), " "), fields)
+		}
+	}
 }
 
 func TestPublicMethodsNeedNoKey(t *testing.T) {

@@ -7,6 +7,12 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
+// What Kraken calls names of assets and pairs that it doesn't have.
+const (
+	unknownAsset paper.Refusal = "EQuery:Unknown asset"
+	unknownPair  paper.Refusal = "EQuery:Unknown asset pair"
+)
+
 // trade has do work on the caller's paper account.
 func (x *Exchange) trade(q query, do func(account *paper.Account) error) (err error) {
 	x.feed.Trade(q.key.APIKey, func(account *paper.Account) { err = do(account) })
@@ -69,7 +75,7 @@ func (q query) order() (request paper.Request, err error) {
 		return name == pair.ID || name == pair.Altname || name == pair.WSName
 	})
 	if !ok {
-		return request, paper.Refusal("EQuery:Unknown asset pair")
+		return request, unknownPair
 	}
 	request = paper.Request{
 		Pair:        pair,
