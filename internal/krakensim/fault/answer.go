@@ -44,13 +44,24 @@ func Refuse(errors ...string) Answer {
 
 // content is the body to send and the length to declare.
 func (a Answer) content() (io.Reader, int64) {
-	if a.oversize > 0 {
-		return io.LimitReader(&endless{start: []byte(`{"error":[],"result":{"token":"`)}, a.oversize), a.oversize
-	}
-	if a.truncate {
+	switch {
+	case a.bodiless():
+		return bytes.NewReader(nil), 0
+	case a.oversize > 0:
+		sent := a.oversize
+		if a.truncate {
+			sent /= 2
+		}
+		return io.LimitReader(&endless{start: []byte(`{"error":[],"result":{"token":"`)}, sent), a.oversize
+	case a.truncate:
 		return bytes.NewReader(a.Body[:len(a.Body)/2]), int64(len(a.Body)) + 1
 	}
 	return bytes.NewReader(a.Body), int64(len(a.Body))
+}
+
+// bodiless reports whether HTTP has no body for the answer's status. Over HTTP/2, one would be an error of the protocol.
+func (a Answer) bodiless() bool {
+	return a.Status == http.StatusNoContent || a.Status == http.StatusNotModified
 }
 
 // endless is a JSON text that doesn't end.
@@ -74,7 +85,9 @@ func (a Answer) Write(w http.ResponseWriter, r *http.Request) {
 	a = a.throughCloudflare(r)
 	maps.Copy(w.Header(), a.Header)
 	body, length := a.content()
-	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	if !a.bodiless() {
+		w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	}
 	if a.goAway {
 		w.Header().Set("Connection", "close") // over HTTP/2, net/http sends GOAWAY for it
 	}

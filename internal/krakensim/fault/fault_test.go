@@ -119,6 +119,23 @@ func TestFaults(t *testing.T) {
 				assert.True(t, strings.HasPrefix(got.body, `{"error":[],"result":{"token":"AAA`))
 			},
 		},
+		"an oversized body that ends in the middle": {
+			fault: Fault{Oversize: 3 << 20, Truncate: true}, fails: io.ErrUnexpectedEOF, fails2: "INTERNAL_ERROR; received from peer",
+		},
+		"a status that has no body": {
+			fault: Fault{Status: 204, Body: "x"},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 204, got.status)
+				assert.Empty(t, got.body)
+			},
+		},
+		"another status that has no body": {
+			fault: Fault{Status: 304},
+			check: func(t *testing.T, got reply) {
+				assert.Equal(t, 304, got.status)
+				assert.Empty(t, got.body)
+			},
+		},
 		"a dropped connection":  {fault: Fault{Drop: true}, fails: io.EOF, fails2: "unexpected EOF"},
 		"dropped after a while": {fault: Fault{Drop: true, Latency: time.Millisecond}, fails: io.EOF, fails2: "unexpected EOF"},
 		"processed, then a dropped connection": {
