@@ -52,6 +52,8 @@ func TestOrdersAreRefusedInKrakensWords(t *testing.T) {
 		"the same without dashes":       {with(buy, func(r *Request) { r.ClientID = "da8e4ad59b78481c93e589746b0cf91f" }), ""},
 		"a client's text":               {with(buy, func(r *Request) { r.ClientID = "arb-20240509-00010" }), ""},
 		"a client's text, too long":     {with(buy, func(r *Request) { r.ClientID = "arb-20240509-000100" }), "EGeneral:Invalid arguments:cl_ord_id"},
+		"a client's number, too large":  {with(buy, func(r *Request) { r.Userref = 1 << 31 }), "EGeneral:Invalid arguments:userref"},
+		"the least of them":             {with(buy, func(r *Request) { r.Userref = -1 << 31 }), ""},
 		"both of a client's ids":        {with(buy, func(r *Request) { r.ClientID, r.Userref = "arb", 1 }), "EGeneral:Invalid arguments"},
 		"post only, at market":          {with(buy, func(r *Request) { r.PostOnly, r.Type = true, "market" }), "EGeneral:Invalid arguments:post_only"},
 		"no volume":                     {with(buy, func(r *Request) { r.Quantity = 0 }), InvalidVolume},

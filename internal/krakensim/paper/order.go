@@ -100,6 +100,8 @@ func (r *Request) check() error {
 		return Invalid("timeinforce")
 	case r.ClientID != "" && !clientIDForm.MatchString(r.ClientID):
 		return Invalid("cl_ord_id")
+	case r.Userref != int64(int32(r.Userref)): // docs.kraken.com, "Add Order": int32
+		return Invalid("userref")
 	case r.ClientID != "" && r.Userref != 0: // an order has one of both
 		return Refusal("EGeneral:Invalid arguments")
 	case r.PostOnly && (r.Type == "market" || r.TimeInForce == "IOC"): // which take, or nothing
