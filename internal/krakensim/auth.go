@@ -42,7 +42,7 @@ func parsePrivate(r *http.Request, path string, body []byte) privateRequest {
 		method:    r.Method,
 		path:      path,
 		userAgent: r.UserAgent(),
-		apiKey:    r.Header.Get("API-Key"),
+		apiKey:    clip(r.Header.Get("API-Key")),
 		apiSign:   r.Header.Get("API-Sign"),
 		body:      body,
 	}

@@ -2,6 +2,7 @@ package krakensim
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,11 @@ type Call struct {
 
 // maxCalls bounds what a long-running simulator remembers.
 const maxCalls = 100_000
+
+// maxName bounds, in bytes, what is remembered of a path or a public key that may be anything. Those that there are have less than a hundred.
+const maxName = 256
+
+func clip(name string) string { return strings.Clone(name[:min(len(name), maxName)]) }
 
 // Calls returns every request to /0/private/ in order of arrival, up to the last 100,000.
 func (x *Exchange) Calls() []Call {
@@ -46,7 +52,7 @@ func (x *Exchange) arrive(path, apiKey string, nonce uint64) *Call {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.inFlight[apiKey]++
-	call := &Call{Path: path, APIKey: apiKey, Nonce: nonce, At: time.Now(), InFlight: x.inFlight[apiKey]}
+	call := &Call{Path: clip(path), APIKey: apiKey, Nonce: nonce, At: time.Now(), InFlight: x.inFlight[apiKey]}
 	if len(x.calls) >= maxCalls {
 		x.calls = slices.Clone(x.calls[maxCalls/2:])
 	}

@@ -2,6 +2,7 @@ package krakensim
 
 import (
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,4 +22,13 @@ func TestARecordedCallSaysHowItWasAnswered(t *testing.T) {
 	assert.Equal(t, []string{"EService:Busy"}, calls[0].Errors)
 	assert.Zero(t, calls[1].Status)
 	assert.Equal(t, 503, calls[2].Status)
+}
+
+func TestWhatIsRememberedOfACallIsBounded(t *testing.T) {
+	x := New(exampleKey)
+	q := newRequest(privatePrefix+strings.Repeat("x", 1000), 1)
+	q.apiKey = strings.Repeat("k", 1000)
+	require.Equal(t, []string{"EGeneral:Unknown method"}, q.do(t, x.Transport()).Error)
+	call := x.Calls()[0]
+	assert.Equal(t, []int{maxName, maxName}, []int{len(call.Path), len(call.APIKey)})
 }

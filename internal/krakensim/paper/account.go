@@ -55,7 +55,7 @@ func copies(orders []*Order) []Order {
 
 func (o *Order) copy() Order {
 	c := *o
-	c.Trades = slices.Clone(o.Trades)
+	c.Trades = slices.Clip(o.Trades) // shared: it only grows, and trades remember a copy each
 	return c
 }
 
