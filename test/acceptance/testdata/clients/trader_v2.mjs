@@ -46,7 +46,7 @@ console.log('amended, with the same id:', amended.id === placed.id);
 const change = await until(() => told(kraken, placed.id, 'amended'));
 console.log('told:', change.status, change.amount, 'at', change.price, change.info.reason);
 
-for (const [quantity, price] of [[0.005, 20_900], [0, 0]]) {
+for (const [quantity, price] of [[0.005, 20_900], []]) {
     const traded = kraken.watchMyTrades('BTC/USD');
     await fill(placed.id, quantity, price);
     const [trade] = await traded;
