@@ -18,8 +18,8 @@ const (
 func (v v2) batchAdd(s *socket, q v2Request, account *paper.Account) {
 	requests, err := v2Batch(q)
 	validate := value[bool](q.params, "validate")
-	for i := 0; err == nil && validate && i < len(requests); i++ {
-		err = account.Check(requests[i])
+	if err == nil && validate {
+		err = account.Check(requests...)
 	}
 	if err != nil {
 		v.refuse(s, q, err)

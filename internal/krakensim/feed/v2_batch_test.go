@@ -51,13 +51,15 @@ func TestV2RefusesAWholeBatchForAnOrderThatIsWrong(t *testing.T) {
 		batch(v2BatchBuy, v2BatchBuy+`,"symbol":"BTC/USD"`):                   "Unsupported field: 'symbol' for the given msg type: batch add",
 		batch(v2BatchBuy, v2BatchBuy+`,"triggers":{}`):                        "EGeneral:Invalid arguments:triggers",
 		batch(v2BatchBuy, `"order_type":"limit","side":"buy","order_qty":1`):  "Limit_price(s) not found",
-		batch(v2BatchBuy, ``):                                                "Order_type(s) not found",
-		`"symbol":"BTC/USD","orders":[1,2]`:                                  "Orders field must be an array",
-		`"symbol":"BTC/USD","orders":{}`:                                     "Orders field must be an array",
-		`"symbol":"BTC/USD","orders":[null,null]`:                            "Order_type(s) not found",
-		batch(v2BatchBuy, v2BatchBuy) + `,"symbol":"XBT/USD"`:                "EQuery:Unknown asset pair",
-		batch(v2BatchBuy, v2BatchBuy) + `,"deadline":"soon"`:                 "EGeneral:Invalid arguments:deadline",
-		batch(v2BatchBuy, v2BatchBuy+`,"order_qty":50`) + `,"validate":true`: "EOrder:Insufficient funds",
+		batch(v2BatchBuy, ``):                                                                    "Order_type(s) not found",
+		`"symbol":"BTC/USD","orders":[1,2]`:                                                      "Orders field must be an array",
+		`"symbol":"BTC/USD","orders":{}`:                                                         "Orders field must be an array",
+		`"symbol":"BTC/USD","orders":[null,null]`:                                                "Order_type(s) not found",
+		batch(v2BatchBuy, v2BatchBuy) + `,"symbol":"XBT/USD"`:                                    "EQuery:Unknown asset pair",
+		batch(v2BatchBuy, v2BatchBuy) + `,"deadline":"soon"`:                                     "EGeneral:Invalid arguments:deadline",
+		batch(v2BatchBuy, v2BatchBuy+`,"order_qty":50`) + `,"validate":true`:                     "EOrder:Insufficient funds",
+		batch(v2BatchBuy+`,"order_qty":3`, v2BatchBuy+`,"order_qty":3`) + `,"validate":true`:     "EOrder:Insufficient funds", // for both
+		batch(v2BatchBuy+`,"cl_ord_id":"b"`, v2BatchBuy+`,"cl_ord_id":"b"`) + `,"validate":true`: "EGeneral:Invalid arguments:cl_ord_id not unique",
 	} {
 		t.Run(want, func(t *testing.T) {
 			f := New()

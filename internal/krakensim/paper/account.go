@@ -90,11 +90,24 @@ func (a *Account) available(code string, but *Order) float64 {
 	return round(free, FindAsset(code).Decimals)
 }
 
-// Check returns the [Refusal] for an order that can't be placed; nil for one that can.
-func (a *Account) Check(r Request) error {
-	_, err := a.draft(r, nil)
-	return err
+// Check returns the [Refusal] for the first order that can't be placed after those before it; nil if all can.
+func (a *Account) Check(requests ...Request) error {
+	open := a.open
+	defer func() { a.open = open }()
+	for _, r := range requests {
+		o, err := a.draft(r, nil)
+		if err != nil {
+			return err
+		}
+		if o.rests() {
+			a.open = append(slices.Clip(a.open), o)
+		}
+	}
+	return nil
 }
+
+// rests reports whether an order stays on the book.
+func (o *Order) rests() bool { return o.Type != "market" && o.TimeInForce != "IOC" }
 
 // draft makes an order of a request, to be placed or, if it isn't nil, in the place of another.
 func (a *Account) draft(r Request, replaced *Order) (*Order, error) {
@@ -147,7 +160,7 @@ func (a *Account) add(o *Order, now time.Time) {
 	a.open = append(a.open, o)
 	a.tell(Event{Type: PendingNew, Order: o.copy(), At: now})
 	a.tell(Event{Type: New, Order: o.copy(), At: now})
-	if o.Type == "market" || o.TimeInForce == "IOC" {
+	if !o.rests() {
 		a.cancel(o, "Order has no counterparty", now)
 	}
 }
