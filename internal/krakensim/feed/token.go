@@ -9,6 +9,9 @@ import (
 // TokenLife is how long a token is good for without a subscription: "expires" of GetWebSocketsToken.
 const TokenLife = 900 * time.Second
 
+// maxTokens bounds how many are remembered. With more than so many in 15 minutes, some that no subscription has are forgotten.
+const maxTokens = 100_000
+
 // Holder is whom a token stands for: a key as it was when the token was made, for Kraken has no way to take back what it may.
 type Holder struct {
 	APIKey       string
@@ -40,6 +43,14 @@ func (f *Feed) NewToken(holder Holder) string {
 		for token, s := range f.sessions {
 			if !s.alive(now) {
 				delete(f.sessions, token)
+			}
+		}
+	}
+	if len(f.sessions) >= maxTokens {
+		for token, s := range f.sessions {
+			if s.open == 0 {
+				delete(f.sessions, token)
+				break
 			}
 		}
 	}
