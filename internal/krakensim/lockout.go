@@ -98,12 +98,10 @@ func (l *lockouts) note(p privateRequest, refusal string, now time.Time) {
 	if l.Scope == LockoutOff || !strings.HasPrefix(refusal, "EAPI:Invalid ") {
 		return
 	}
-	if len(l.refused) >= maxRefused {
-		clear(l.refused)
-	}
 	subject := l.subject(p)
 	r := l.refused[subject]
 	if r == nil {
+		l.makeRoom(now)
 		r = &refusals{}
 		l.refused[subject] = r
 	}
@@ -116,4 +114,18 @@ func (l *lockouts) note(p privateRequest, refusal string, now time.Time) {
 		return
 	}
 	r.at = r.at[1:]
+}
+
+// makeRoom forgets somebody's refusals if there are too many, but not of who is locked out, unless all are.
+func (l *lockouts) makeRoom(now time.Time) {
+	if len(l.refused) < maxRefused {
+		return
+	}
+	for subject, r := range l.refused {
+		if !now.Before(r.until) {
+			delete(l.refused, subject)
+			return
+		}
+	}
+	clear(l.refused)
 }

@@ -181,11 +181,15 @@ func TestKindsOfRefusalsCountTogetherAndOthersDoNot(t *testing.T) {
 
 func TestMadeUpKeysDoNotFillTheMemory(t *testing.T) {
 	x := New()
-	x.SetLockout(Lockout{Scope: LockoutKey})
+	x.SetLockout(Lockout{Scope: LockoutKey, After: 2})
+	for range 2 {
+		x.lockouts.note(privateRequest{apiKey: "locked out"}, invalidKey, time.Now())
+	}
 	for i := range maxRefused + 10 {
 		x.lockouts.note(privateRequest{apiKey: fmt.Sprint(i)}, invalidKey, time.Now())
 	}
-	assert.Len(t, x.lockouts.refused, 10)
+	assert.Len(t, x.lockouts.refused, maxRefused)
+	assert.True(t, x.lockouts.refuse(privateRequest{apiKey: "locked out"}, time.Now()), "they let nobody in again")
 }
 
 func TestAnImpossibleLockoutIsRefused(t *testing.T) {
