@@ -135,6 +135,9 @@ func possible(v float64) bool { return v > 0 && v <= maxAmount }
 // round gives back the number with so many decimals that is nearest, so that sums of amounts stay amounts.
 func round(v float64, decimals int) float64 {
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'f', decimals, 64), 64)
+	if rounded == 0 {
+		return 0 // and not -0, which is written so
+	}
 	return rounded
 }
 
