@@ -2,7 +2,6 @@ package feed
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -244,6 +243,3 @@ func (f *Feed) close(s *socket) {
 	}
 	delete(f.sockets, s)
 }
-
-// newConnectionID is an unsigned 64-bit number, as Kraken's are.
-func newConnectionID() uint64 { return rand.Uint64() }

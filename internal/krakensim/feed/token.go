@@ -25,11 +25,10 @@ type session struct {
 	Holder
 	expires time.Time
 	open    int // subscriptions made with the token; while there is one, it doesn't expire
-	dead    bool
 }
 
 func (s *session) alive(now time.Time) bool {
-	return s != nil && !s.dead && (s.open > 0 || now.Before(s.expires))
+	return s != nil && (s.open > 0 || now.Before(s.expires))
 }
 
 // NewToken makes a token for its holder.
@@ -73,8 +72,5 @@ func (f *Feed) session(token string, now time.Time) *session {
 func (f *Feed) ExpireTokens() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, s := range f.sessions {
-		s.dead = true
-	}
 	clear(f.sessions)
 }

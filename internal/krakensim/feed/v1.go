@@ -2,6 +2,7 @@ package feed
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 type v1 struct{}
 
 func (v1) greet(s *socket) {
-	s.send(object{"event": "systemStatus", "connectionID": newConnectionID(), "status": "online", "version": "1.9.6"})
+	s.send(object{"event": "systemStatus", "connectionID": rand.Uint64(), "status": "online", "version": "1.9.6"})
 }
 
 func (v1) channels() []string { return []string{"openOrders", "ownTrades"} }

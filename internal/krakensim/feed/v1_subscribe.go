@@ -126,8 +126,6 @@ func (v v1) publish(s *socket, channel string, sub *subscription, e paper.Event)
 	case paper.WasCanceled:
 		change = v1Closed(o, "canceled", e.At)
 		change["cancel_reason"] = o.Reason
-	default:
-		return
 	}
 	v.tell(s, channel, sub, []object{v.counted(s, sub, o, change)})
 }

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ const v2Time = "2006-01-02T15:04:05.000000Z"
 
 func (v2) greet(s *socket) {
 	s.send(object{"channel": "status", "type": "update", "data": []object{{
-		"api_version": "v2", "connection_id": newConnectionID(), "system": "online", "version": "2.0.10",
+		"api_version": "v2", "connection_id": rand.Uint64(), "system": "online", "version": "2.0.10",
 		"upcoming_maintenance": []object{}, "emergency": []object{},
 	}}})
 }

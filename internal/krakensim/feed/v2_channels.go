@@ -89,9 +89,6 @@ func (v v2) unsubscribe(s *socket, q v2Request) {
 
 // tell sends a message of a channel.
 func (v2) tell(s *socket, channel string, sub *subscription, kind string, data ...object) {
-	if data == nil {
-		data = []object{}
-	}
 	s.send(object{"channel": channel, "type": kind, "data": data, "sequence": sub.next()})
 }
 

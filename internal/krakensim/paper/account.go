@@ -2,7 +2,8 @@
 // Nothing trades by itself. A limit order rests until it is canceled, or filled by [Account.Fill]; a market order finds
 // nobody to trade with and is canceled at once.
 //
-// It knows no wire format: REST, WebSocket v1 and v2 decode what they get, call the account, and encode what they find.
+// It speaks Kraken's refusals and event names; it knows no message: REST, WebSocket v1 and v2 decode what they get, call the
+// account, and encode what they find.
 package paper
 
 import (
@@ -134,10 +135,11 @@ func (a *Account) count(pair Pair) (count int) {
 	return count
 }
 
-// affordable refuses an order for which the account has too little, if it takes the place of another, or nil.
+// affordable refuses an order for which the account has too little. If it takes the place of another, what that one holds
+// counts as free.
 func (a *Account) affordable(o, replaced *Order) error {
 	for _, code := range []string{o.Pair.Base, o.Pair.Quote} {
-		if needs := o.holds(code); needs > 0 && !(needs <= a.available(code, replaced)) {
+		if needs := o.holds(code); needs > 0 && needs > a.available(code, replaced) {
 			return Refusal("EOrder:Insufficient funds")
 		}
 	}
@@ -213,8 +215,8 @@ func (a *Account) Recall(id string) (Order, error) {
 	return o.copy(), nil
 }
 
-func (a *Account) first(is func(*Order) bool) *Order {
-	if i := slices.IndexFunc(a.open, is); i >= 0 {
+func (a *Account) first(match func(*Order) bool) *Order {
+	if i := slices.IndexFunc(a.open, match); i >= 0 {
 		return a.open[i]
 	}
 	return nil

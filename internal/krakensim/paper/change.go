@@ -46,12 +46,6 @@ func (a *Account) Amend(id string, change Change, now time.Time) (amendID string
 	return newID("T"), o.copy(), nil
 }
 
-// CheckAmend returns the [Refusal] of what [Account.Amend] would refuse.
-func (a *Account) CheckAmend(id string, change Change) error {
-	_, _, err := a.changed(id, change)
-	return err
-}
-
 // changed returns an open order, and what it would be.
 func (a *Account) changed(id string, change Change) (o, changed *Order, err error) {
 	if o, err = a.named(id); err != nil {

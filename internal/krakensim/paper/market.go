@@ -53,9 +53,9 @@ func FindAsset(code string) Asset {
 	return Assets[slices.IndexFunc(Assets, func(asset Asset) bool { return asset.Code == code })]
 }
 
-// FindPair returns the pair for which is is true.
-func FindPair(is func(Pair) bool) (Pair, bool) {
-	i := slices.IndexFunc(Pairs, is)
+// FindPair returns the first pair that matches; false if none does.
+func FindPair(match func(Pair) bool) (Pair, bool) {
+	i := slices.IndexFunc(Pairs, match)
 	if i < 0 {
 		return Pair{}, false
 	}

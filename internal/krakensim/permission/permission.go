@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// The permissions that the simulator looks at, and one that it only tells of.
+// The permissions that the simulator looks at.
 const (
 	QueryFunds        = "query-funds"
-	WithdrawFunds     = "withdraw-funds"
 	QueryOpenTrades   = "query-open-trades"
 	QueryClosedTrades = "query-closed-trades"
 	ModifyTrades      = "modify-trades"   // create and modify orders
@@ -34,8 +33,8 @@ func Validate(permissions []string) error {
 }
 
 // all are those of docs.kraken.com, "Get API Key Info".
-var all = []string{QueryFunds, "add-funds", WithdrawFunds, "earn-funds", QueryOpenTrades, QueryClosedTrades, ModifyTrades, CloseTrades,
-	"query-ledger", "export-data", WebSockets, "add-withdraw-address", "update-withdraw-address"}
+var all = []string{QueryFunds, "add-funds", "withdraw-funds", "earn-funds", QueryOpenTrades, QueryClosedTrades, ModifyTrades,
+	CloseTrades, "query-ledger", "export-data", WebSockets, "add-withdraw-address", "update-withdraw-address"}
 
 // A Need is what a call asks of a key. The zero Need is nothing.
 type Need struct {

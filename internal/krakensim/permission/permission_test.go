@@ -24,6 +24,6 @@ func TestANeedIsMetByAllOrByOne(t *testing.T) {
 
 func TestPermissionsThatKrakenDoesNotHave(t *testing.T) {
 	assert.NoError(t, Validate(nil))
-	assert.NoError(t, Validate(append(Default(), WithdrawFunds, "earn-funds")))
+	assert.NoError(t, Validate(append(Default(), "withdraw-funds", "earn-funds")))
 	assert.ErrorContains(t, Validate([]string{QueryFunds, "query-fund"}), `"query-fund"`)
 }
