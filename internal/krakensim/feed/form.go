@@ -55,22 +55,6 @@ func decodes[T any](raw json.RawMessage) bool {
 	return json.Unmarshal(raw, &v) == nil && v != nil
 }
 
-// value is a field that was checked to be a T; the zero value if it isn't there.
-func value[T any](p params, name string) T {
-	var v T
-	_ = json.Unmarshal(orNull(p[name]), &v)
-	return v
-}
-
-// pointer is a field that was checked to be a T; nil if it isn't there.
-func pointer[T any](p params, name string) *T {
-	if p[name] == nil {
-		return nil
-	}
-	v := value[T](p, name)
-	return &v
-}
-
 func needed(name string, kind kind) field { return field{name: name, kind: kind, need: true} }
 
 // optional is a field with the values that the simulator can do; all of them if none is given.

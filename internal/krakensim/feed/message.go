@@ -14,19 +14,24 @@ func encode(value any) []byte {
 	return text
 }
 
-func orNull(raw json.RawMessage) json.RawMessage {
-	if raw == nil {
-		return json.RawMessage("null")
-	}
-	return raw
-}
-
 // params are the fields of a request that are read one by one.
 type params map[string]json.RawMessage
 
 // text is a field's string; "" if it isn't there or isn't a string.
-func (p params) text(name string) string {
-	var text string
-	_ = json.Unmarshal(orNull(p[name]), &text)
-	return text
+func (p params) text(name string) string { return value[string](p, name) }
+
+// value is a field that was checked to be a T; the zero value if it isn't there.
+func value[T any](p params, name string) T {
+	var v T
+	_ = json.Unmarshal(p[name], &v)
+	return v
+}
+
+// pointer is as value, but nil if the field isn't there.
+func pointer[T any](p params, name string) *T {
+	if p[name] == nil {
+		return nil
+	}
+	v := value[T](p, name)
+	return &v
 }

@@ -86,7 +86,11 @@ var v1Messages = map[string]v1Message{
 
 func (v v1) receive(s *socket, message []byte, now time.Time) {
 	q := v1Request{in: now}
-	if json.Unmarshal(message, &q.fields) != nil || json.Unmarshal(orNull(q.fields["event"]), &q.event) != nil {
+	err := json.Unmarshal(message, &q.fields)
+	if event := q.fields["event"]; err == nil && event != nil {
+		err = json.Unmarshal(event, &q.event)
+	}
+	if err != nil {
 		s.send(object{"event": "error", "errorMessage": "Malformed request"})
 		return
 	}
@@ -149,7 +153,7 @@ func (v v1) refuse(s *socket, q v1Request, refusal error) { v.reply(s, q, v.refu
 
 func (v1) refusal(q v1Request, refusal error) object {
 	fields := object{"event": q.answer, "status": "error", "errorMessage": refusal.Error()}
-	if sent := q.fields["subscription"]; isObject.is(orNull(sent)) {
+	if sent := q.fields["subscription"]; isObject.is(sent) {
 		fields["subscription"] = sent
 	}
 	return fields
@@ -158,7 +162,7 @@ func (v1) refusal(q v1Request, refusal error) object {
 // malformed answers a message whose form is wrong. Such an answer repeats the pair, too.
 func (v v1) malformed(s *socket, q v1Request, refusal error) {
 	fields := v.refusal(q, refusal)
-	if isText.is(orNull(q.fields["pair"])) {
+	if isText.is(q.fields["pair"]) {
 		fields["pair"] = q.fields["pair"]
 	}
 	v.reply(s, q, fields)

@@ -45,7 +45,7 @@ func (v v2) receive(s *socket, message []byte, now time.Time) {
 	}
 	if raw := fields["req_id"]; raw != nil {
 		if _, err := strconv.ParseUint(string(raw), 10, 64); err != nil {
-			q.method = value[string](fields, "method")
+			q.method = fields.text("method")
 			v.refuse(s, q, paper.Refusal("Req_id field must be a positive integer less than 18446744073709551616"))
 			return
 		}
@@ -76,7 +76,7 @@ func v2Envelope(fields params) (method string, _ params, err error) {
 	if !isText.is(fields["method"]) {
 		return "", nil, paper.Refusal("Method field must be " + isText.name)
 	}
-	method = value[string](fields, "method")
+	method = fields.text("method")
 	envelope := form{needed("method", isText), optional("params", isObject)}
 	switch _, trading := v2Trading[method]; {
 	case method == "ping":

@@ -40,7 +40,7 @@ func (v v2) batchAdd(s *socket, q v2Request, account *paper.Account) {
 
 // v2Batch has the orders that fields ask for. The error is a [paper.Refusal].
 func v2Batch(q v2Request) (requests []paper.Request, err error) {
-	pair, err := v2Pair(value[string](q.params, "symbol"))
+	pair, err := v2Pair(q.params.text("symbol"))
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (q v2Request) channel() (string, v2Channel, error) {
 	if q.params["channel"] == nil {
 		return "", v2Channel{}, missing("channel")
 	}
-	name := value[string](q.params, "channel")
+	name := q.params.text("channel")
 	channel, known := v2Channels[name]
 	switch {
 	case slices.Contains(v2PublicChannels, name):
@@ -54,7 +54,7 @@ func (v v2) subscribe(s *socket, q v2Request) {
 		v.refuse(s, q, err)
 		return
 	}
-	sub, err := s.subscribe(name, value[string](q.params, "token"), channel.permission, q.in)
+	sub, err := s.subscribe(name, q.params.text("token"), channel.permission, q.in)
 	switch {
 	case errors.Is(err, invalidSession):
 		// As recorded from ws-auth.kraken.com: this refusal has two fields more than the others.
@@ -82,7 +82,7 @@ func (v v2) subscribe(s *socket, q v2Request) {
 func (v v2) unsubscribe(s *socket, q v2Request) {
 	name, _, err := q.channel()
 	if err == nil {
-		err = s.unsubscribe(name, value[string](q.params, "token"), q.in)
+		err = s.unsubscribe(name, q.params.text("token"), q.in)
 	}
 	v.answer(s, q, object{"channel": name}, err)
 }

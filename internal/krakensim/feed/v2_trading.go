@@ -74,7 +74,7 @@ func (v v2) trade(s *socket, q v2Request) {
 	}
 	var account *paper.Account
 	if err == nil {
-		account, err = s.trade(value[string](q.params, "token"), method.need, q.in)
+		account, err = s.trade(q.params.text("token"), method.need, q.in)
 	}
 	if err != nil {
 		v.refuse(s, q, err)
@@ -96,13 +96,13 @@ func v2Pair(symbol string) (paper.Pair, error) {
 func v2Ordered(pair paper.Pair, p params) (paper.Request, error) {
 	r := paper.Request{
 		Pair:        pair,
-		Side:        value[string](p, "side"),
-		Type:        value[string](p, "order_type"),
+		Side:        p.text("side"),
+		Type:        p.text("order_type"),
 		Quantity:    value[float64](p, "order_qty"),
 		Price:       value[float64](p, "limit_price"),
 		PostOnly:    value[bool](p, "post_only"),
-		TimeInForce: strings.ToUpper(value[string](p, "time_in_force")),
-		ClientID:    value[string](p, "cl_ord_id"),
+		TimeInForce: strings.ToUpper(p.text("time_in_force")),
+		ClientID:    p.text("cl_ord_id"),
 		Userref:     value[int64](p, "order_userref"),
 	}
 	if r.Type == "limit" && p["limit_price"] == nil {
@@ -124,7 +124,7 @@ func v2Placed(id string, r paper.Request) object {
 }
 
 func (v v2) addOrder(s *socket, q v2Request, account *paper.Account) {
-	pair, err := v2Pair(value[string](q.params, "symbol"))
+	pair, err := v2Pair(q.params.text("symbol"))
 	if err != nil {
 		v.refuse(s, q, err)
 		return
@@ -170,7 +170,7 @@ func (v v2) amendOrder(s *socket, q v2Request, account *paper.Account) {
 }
 
 func (v v2) editOrder(s *socket, q v2Request, account *paper.Account) {
-	id := value[string](q.params, "order_id")
+	id := q.params.text("order_id")
 	if err := v2SamePair(account, id, q.params); err != nil {
 		v.refuse(s, q, err)
 		return
