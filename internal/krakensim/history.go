@@ -72,15 +72,18 @@ func pageOf[T any](h history, name string, list []T, encode func(T) (id string, 
 
 // tradesHistory is what ccxt's fetchMyTrades asks for.
 func tradesHistory(x *Exchange, q query) (any, error) {
+	var part history
 	var trades []paper.Trade
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) { trades = account.Trades() })
-	slices.Reverse(trades)
-	h, err := q.history(func(id string) (at time.Time, ok bool) {
-		i := slices.IndexFunc(trades, func(t paper.Trade) bool { return t.ID == id })
-		if i < 0 {
-			return at, false
-		}
-		return trades[i].At, true
+	err := x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) (err error) {
+		trades = account.Trades()
+		part, err = q.history(func(id string) (at time.Time, ok bool) {
+			i := slices.IndexFunc(trades, func(t paper.Trade) bool { return t.ID == id })
+			if i < 0 {
+				return at, false
+			}
+			return trades[i].At, true
+		})
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -97,8 +100,9 @@ func tradesHistory(x *Exchange, q query) (any, error) {
 	default:
 		return nil, paper.Invalid("type")
 	}
-	trades = slices.DeleteFunc(trades, func(t paper.Trade) bool { return positions || !h.has(t.At) })
-	return pageOf(h, "trades", trades, func(t paper.Trade) (string, object) { return t.ID, tradeInfo(t, ledgers) }), nil
+	slices.Reverse(trades)
+	trades = slices.DeleteFunc(trades, func(t paper.Trade) bool { return positions || !part.has(t.At) })
+	return pageOf(part, "trades", trades, func(t paper.Trade) (string, object) { return t.ID, tradeInfo(t, ledgers) }), nil
 }
 
 // tradeInfo is a trade as TradesHistory has it: the fields and types of an answer recorded from the real API in 2025, by

@@ -100,26 +100,26 @@ func inCamelCase(info object) object {
 
 func balance(x *Exchange, q query) (any, error) {
 	balances := object{}
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+	return balances, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
 		for _, asset := range paper.Assets {
 			balances[asset.ID] = amount(account.Balance(asset.Code), asset.Decimals)
 		}
+		return nil
 	})
-	return balances, nil
 }
 
 // balanceEx is what ccxt's fetchBalance asks for.
 func balanceEx(x *Exchange, q query) (any, error) {
 	balances := object{}
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+	return balances, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
 		for _, asset := range paper.Assets {
 			balances[asset.ID] = object{
 				"balance":    amount(account.Balance(asset.Code), asset.Decimals),
 				"hold_trade": amount(account.Held(asset.Code), asset.Decimals),
 			}
 		}
+		return nil
 	})
-	return balances, nil
 }
 
 // amount writes a number with so many decimals, as Kraken's REST API has them: in a string.

@@ -17,14 +17,14 @@ func openOrders(x *Exchange, q query) (any, error) {
 		return nil, err
 	}
 	orders := object{}
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+	return object{"open": orders}, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
 		for _, o := range account.Open() {
 			if wanted.has(o) {
 				orders[o.ID] = orderInfo(o, wanted.trades)
 			}
 		}
+		return nil
 	})
-	return object{"open": orders}, nil
 }
 
 func closedOrders(x *Exchange, q query) (any, error) {
@@ -38,7 +38,7 @@ func closedOrders(x *Exchange, q query) (any, error) {
 	}
 	var part history
 	var orders []paper.Order
-	err = x.trade(q, func(account *paper.Account) (err error) {
+	err = x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) (err error) {
 		orders = account.Closed()
 		part, err = q.history(func(id string) (time.Time, bool) {
 			o, err := account.Recall(id)
@@ -71,7 +71,7 @@ func queryOrders(x *Exchange, q query) (any, error) {
 		return nil, paper.Invalid("txid")
 	}
 	orders := object{}
-	return orders, x.trade(q, func(account *paper.Account) error {
+	return orders, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
 		for _, id := range ids {
 			o, err := account.Recall(strings.TrimSpace(id))
 			if err != nil {

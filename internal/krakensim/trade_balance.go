@@ -18,18 +18,19 @@ func tradeBalance(x *Exchange, q query) (any, error) {
 	}
 	in := paper.Assets[i]
 	equity, unexecuted := 0.0, 0.0
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) {
+	err := x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
 		for _, asset := range paper.Assets {
 			equity += account.Balance(asset.Code) * asset.Worth
 		}
 		for _, o := range account.Open() {
 			unexecuted += o.Rest() * o.Price * paper.FindAsset(o.Pair.Quote).Worth
 		}
+		return nil
 	})
 	all, none := amount(equity/in.Worth, in.Decimals), amount(0, in.Decimals)
 	return object{
 		"eb": all, "tb": all, "e": all, "mf": all, "mfo": all, // equity
 		"m": none, "n": none, "c": none, "v": none, // positions
 		"uv": amount(unexecuted/in.Worth, in.Decimals),
-	}, nil
+	}, err
 }

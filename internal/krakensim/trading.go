@@ -13,12 +13,6 @@ const (
 	unknownPair  paper.Refusal = "EQuery:Unknown asset pair"
 )
 
-// trade has do work on the caller's paper account.
-func (x *Exchange) trade(q query, do func(account *paper.Account) error) (err error) {
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) { err = do(account) })
-	return err
-}
-
 // notInAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that ask for what the paper account doesn't do. It
 // trades with nobody, itself included, so it is all one which of two orders stptype would cancel.
 var notInAddOrder = []unsupported{
@@ -49,7 +43,7 @@ func addOrder(x *Exchange, q query) (any, error) {
 		return nil, err
 	}
 	added := object{"descr": object{"order": request.Describe(request.Pair.Altname)}}
-	return added, x.trade(q, func(account *paper.Account) error {
+	return added, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
 		if validate {
 			return account.Check(request)
 		}
@@ -123,7 +117,7 @@ func cancelOrder(x *Exchange, q query) (any, error) {
 		return nil, paper.Refusal("EGeneral:Invalid arguments")
 	}
 	count := 0
-	err := x.trade(q, func(account *paper.Account) error {
+	err := x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
 		ids := []string{id}
 		if clientID != "" {
 			ids = matching(account, func(o paper.Order) bool { return o.ClientID == clientID })
@@ -154,9 +148,11 @@ func matching(account *paper.Account, is func(paper.Order) bool) (ids []string) 
 }
 
 func cancelAll(x *Exchange, q query) (any, error) {
-	count := 0
-	x.feed.Trade(q.key.APIKey, func(account *paper.Account) { count = account.CancelAll(q.now) })
-	return object{"count": count}, nil
+	canceled := object{}
+	return canceled, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
+		canceled["count"] = account.CancelAll(q.now)
+		return nil
+	})
 }
 
 // cancelAllOrdersAfter is Kraken's dead man's switch. Its timeout is in seconds.
@@ -166,7 +162,7 @@ func cancelAllOrdersAfter(x *Exchange, q query) (any, error) {
 		return nil, paper.Invalid("timeout")
 	}
 	var current, trigger string
-	err = x.trade(q, func(account *paper.Account) (err error) {
+	err = x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) (err error) {
 		current, trigger, err = account.Switch(timeout, q.now)
 		return err
 	})
@@ -187,7 +183,7 @@ func amendOrder(x *Exchange, q query) (any, error) {
 		return nil, paper.Refusal("EGeneral:Invalid arguments")
 	}
 	amended := object{}
-	return amended, x.trade(q, func(account *paper.Account) (err error) {
+	return amended, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) (err error) {
 		if clientID != "" {
 			o, ok := account.FindClientID(clientID)
 			if !ok {

@@ -45,14 +45,15 @@ func (f *Feed) ServeV1(w http.ResponseWriter, r *http.Request) { f.serve(w, r, v
 // ServeV2 serves a connection to WebSocket v2, until either side ends it.
 func (f *Feed) ServeV2(w http.ResponseWriter, r *http.Request) { f.serve(w, r, v2{}) }
 
-// Trade has do work on the paper account of a public key, and then tells those who have subscribed to it of what has
-// changed. The feed's lock is held meanwhile, so do must not wait, nor call the feed.
-func (f *Feed) Trade(apiKey string, do func(*paper.Account)) {
+// WithAccount has do work on the paper account of a public key, and then tells those who have subscribed to it of what has
+// changed. It returns do's error. The feed's lock is held meanwhile, so do must not wait, nor call the feed.
+func (f *Feed) WithAccount(apiKey string, do func(*paper.Account) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	a := f.account(apiKey)
-	do(a.Account)
+	err := do(a.Account)
 	f.publish(a)
+	return err
 }
 
 // Fill executes an order of an account, whoever's it is, as [paper.Account.Fill] does.
@@ -108,7 +109,10 @@ func (f *Feed) watch(a *account) {
 	}
 	if !due.IsZero() {
 		a.expiry = time.AfterFunc(time.Until(due), func() {
-			f.Trade(a.apiKey, func(account *paper.Account) { account.Expire(time.Now()) })
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			a.Expire(time.Now())
+			f.publish(a)
 		})
 	}
 }

@@ -19,7 +19,7 @@ var order = paper.Request{Pair: paper.Pairs[0], Side: "buy", Type: "limit", Quan
 func place(t *testing.T, f *Feed) paper.Order {
 	t.Helper()
 	var o paper.Order
-	f.Trade(trader.APIKey, func(account *paper.Account) {
+	with(f, func(account *paper.Account) {
 		var err error
 		o, err = account.Place(order, time.Now())
 		require.NoError(t, err)
@@ -49,12 +49,12 @@ func TestWhatIsTradedElsewhereReachesSubscribersOfBothVersions(t *testing.T) {
 func TestAnOrderIsFilledWhoeverHasIt(t *testing.T) {
 	f := New()
 	o := place(t, f)
-	f.Trade("other", func(*paper.Account) {})
+	require.NoError(t, f.WithAccount("other", func(*paper.Account) error { return nil }))
 	require.NoError(t, f.Fill(o.ID, 0.1, 0))
 	assert.Equal(t, paper.InvalidVolume, f.Fill(o.ID, 1, 0))
 	require.NoError(t, f.Fill(o.ID, 0, 0))
 	assert.Equal(t, paper.UnknownOrder, f.Fill(o.ID, 0, 0))
-	f.Trade(trader.APIKey, func(account *paper.Account) {
+	with(f, func(account *paper.Account) {
 		assert.Len(t, account.Trades(), 2)
 		assert.Empty(t, account.TakeEvents(), "all are told")
 	})
@@ -65,12 +65,9 @@ func TestTheDeadMansSwitchNeedsNobody(t *testing.T) {
 		f := New()
 		defer f.Close()
 		after := func(timeout time.Duration) {
-			f.Trade(trader.APIKey, func(account *paper.Account) { account.CancelAllAfter(timeout, time.Now()) })
+			with(f, func(account *paper.Account) { account.CancelAllAfter(timeout, time.Now()) })
 		}
-		open := func() (count int) {
-			f.Trade(trader.APIKey, func(account *paper.Account) { count = len(account.Open()) })
-			return count
-		}
+		open := func() int { return len(openOrders(f)) }
 		b := newBench(f, v2{})
 		b.receive(fmt.Appendf(nil, v2Executions, f.NewToken(trader)))
 		place(t, f)

@@ -35,17 +35,18 @@ func TestWhoeverSubscribesAtAnyMomentCanFollow(t *testing.T) {
 	traders.Wait()
 	close(followers)
 
-	account := f.account(trader.APIKey)
 	open := make(map[string]string)
-	for _, o := range account.Open() {
+	for _, o := range openOrders(f) {
 		open[o.ID] = fmt.Sprintf("%.8f of %.8f at %.5f", o.Executed, o.Quantity, o.Price)
 	}
 	for fo := range followers {
 		fo.read(t)
 		assert.Equal(t, open, fo.open)
-		for asset, balance := range fo.balances {
-			assert.Equal(t, account.Balance(asset), balance, asset)
-		}
+		with(f, func(account *paper.Account) {
+			for asset, balance := range fo.balances {
+				assert.Equal(t, account.Balance(asset), balance, asset)
+			}
+		})
 	}
 }
 
@@ -53,7 +54,7 @@ func TestWhoeverSubscribesAtAnyMomentCanFollow(t *testing.T) {
 func newTraderAtRandom(f *Feed, token string, random *rand.Rand) func() {
 	one, two := newBench(f, v1{}), newBench(f, v2{})
 	id := func() (id string) {
-		f.Trade(trader.APIKey, func(a *paper.Account) {
+		with(f, func(a *paper.Account) {
 			if open := a.Open(); len(open) > 0 {
 				id = open[random.IntN(len(open))].ID
 			}
@@ -78,7 +79,7 @@ func newTraderAtRandom(f *Feed, token string, random *rand.Rand) func() {
 		case 8:
 			_ = f.Fill(id(), 0.001, 0)
 		case 9:
-			f.Trade(trader.APIKey, func(a *paper.Account) {
+			with(f, func(a *paper.Account) {
 				if random.IntN(10) == 0 {
 					a.CancelAll(time.Now())
 				}

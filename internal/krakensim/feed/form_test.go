@@ -56,7 +56,7 @@ func TestV2LooksAtEachField(t *testing.T) {
 				return
 			}
 			exactly(t, fmt.Sprintf(`{"method":"add_order","success":false,"error":%q,"time_in":"*","time_out":"*"}`, want), sent[0])
-			assert.Empty(t, f.account(trader.APIKey).Open())
+			assert.Empty(t, openOrders(f))
 		})
 	}
 }

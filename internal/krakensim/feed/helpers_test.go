@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
@@ -62,4 +63,21 @@ func (b bench) sent() []string {
 			return sent
 		}
 	}
+}
+
+// with has do look at the trader's account, or change it beside the connections, as REST does.
+func with(f *Feed, do func(*paper.Account)) {
+	_ = f.WithAccount(trader.APIKey, func(account *paper.Account) error { do(account); return nil })
+}
+
+// openOrders are the trader's.
+func openOrders(f *Feed) (orders []paper.Order) {
+	with(f, func(account *paper.Account) { orders = account.Open() })
+	return orders
+}
+
+// trades are the trader's.
+func trades(f *Feed) (made []paper.Trade) {
+	with(f, func(account *paper.Account) { made = account.Trades() })
+	return made
 }

@@ -27,21 +27,21 @@ func newTradingRate() *tradingRate {
 	return &tradingRate{increments: make(map[string][]rateIncrement), resting: make(map[string]time.Time)}
 }
 
-// rateSteps is what a transaction costs beside its fixed part, by how long its order has rested, in seconds.
+// rateSteps is what a transaction costs beside its fixed part, by how long its order has rested.
 type rateSteps []struct {
-	under  time.Duration // in seconds
+	under  time.Duration
 	amount float64
 }
 
 var (
-	amendSteps  = rateSteps{{5, 3}, {10, 2}, {15, 1}}
-	editSteps   = rateSteps{{5, 6}, {10, 5}, {15, 4}, {45, 2}, {90, 1}}
-	cancelSteps = rateSteps{{5, 8}, {10, 6}, {15, 5}, {45, 4}, {90, 2}, {300, 1}}
+	amendSteps  = rateSteps{{5 * time.Second, 3}, {10 * time.Second, 2}, {15 * time.Second, 1}}
+	editSteps   = rateSteps{{5 * time.Second, 6}, {10 * time.Second, 5}, {15 * time.Second, 4}, {45 * time.Second, 2}, {90 * time.Second, 1}}
+	cancelSteps = rateSteps{{5 * time.Second, 8}, {10 * time.Second, 6}, {15 * time.Second, 5}, {45 * time.Second, 4}, {90 * time.Second, 2}, {5 * time.Minute, 1}}
 )
 
 func (steps rateSteps) amount(rested time.Duration) float64 {
 	for _, step := range steps {
-		if rested < step.under*time.Second {
+		if rested < step.under {
 			return step.amount
 		}
 	}

@@ -210,9 +210,9 @@ func (s *socket) unsubscribe(channel, token string, now time.Time) error {
 	return nil
 }
 
-// trade returns the account for which a token may trade. The error is a [paper.Refusal]. What then changes is published
+// accountFor returns the account for which a token may do what it is needed for. The error is a [paper.Refusal]. What then changes is published
 // once the message at hand is answered. The caller holds Feed.mu.
-func (s *socket) trade(token string, need permission.Need, now time.Time) (*paper.Account, error) {
+func (s *socket) accountFor(token string, need permission.Need, now time.Time) (*paper.Account, error) {
 	session, err := s.authorize(token, need, now)
 	if err != nil {
 		return nil, err

@@ -6,12 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,75 +19,6 @@ var orderID = regexp.MustCompile(`^O[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{6}$`)
 
 const v2Executions = `{"method":"subscribe","params":{"channel":"executions","token":"%s"},"req_id":7}`
 const v1OpenOrders = `{"event":"subscribe","reqid":7,"subscription":{"name":"openOrders","token":"%s"}}`
-
-func TestTokensExpireUnlessASubscriptionStaysOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := New()
-		kept, unused := f.NewToken(trader), f.NewToken(trader)
-		holder := newBench(f, v2{})
-		wiretest.Matches(t, `{"success":true}`, holder.receive(fmt.Appendf(nil, v2Executions, kept))[0])
-
-		time.Sleep(TokenLife)
-		wiretest.Matches(t, `{"success":false,"error":"ESession:Invalid session"}`,
-			newBench(f, v2{}).receive(fmt.Appendf(nil, v2Executions, unused))[0])
-		other := newBench(f, v1{})
-		wiretest.Matches(t, `{"status":"subscribed"}`, other.receive(fmt.Appendf(nil, v1OpenOrders, kept))[0])
-
-		f.close(holder.socket)
-		wiretest.Matches(t, `{"status":"subscribed"}`, newBench(f, v1{}).receive(fmt.Appendf(nil, v1OpenOrders, kept))[0])
-		for s := range f.sockets {
-			f.close(s)
-		}
-		wiretest.Matches(t, `{"status":"error","errorMessage":"ESession:Invalid session"}`,
-			newBench(f, v1{}).receive(fmt.Appendf(nil, v1OpenOrders, kept))[0])
-	})
-}
-
-func TestAFreshTokenLastsFifteenMinutes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := New()
-		token := f.NewToken(trader)
-		time.Sleep(TokenLife - time.Nanosecond)
-		wiretest.Matches(t, `{"success":true}`, newBench(f, v2{}).receive(fmt.Appendf(nil, v2Executions, token))[0])
-	})
-}
-
-func TestExpireTokensKillsThemAll(t *testing.T) {
-	f := New()
-	token := f.NewToken(trader)
-	b := newBench(f, v2{})
-	b.receive(fmt.Appendf(nil, v2Executions, token))
-	f.ExpireTokens()
-	wiretest.Matches(t, `{"error":"ESession:Invalid session"}`,
-		newBench(f, v2{}).receive(fmt.Appendf(nil, v2Executions, token))[0])
-	assert.Len(t, b.socket.subscriptions, 1, "what is open stays open")
-}
-
-func TestExpiredTokensAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := New()
-		for range 1000 {
-			f.NewToken(trader)
-		}
-		time.Sleep(TokenLife)
-		for range 1000 {
-			f.NewToken(trader)
-		}
-		assert.LessOrEqual(t, len(f.sessions), 1024)
-	})
-}
-
-func TestAKeysPermissionsGoForItsTokens(t *testing.T) {
-	f := New()
-	token := f.NewToken(Holder{APIKey: trader.APIKey, Permissions: []string{permission.WebSockets}})
-	b2, b1 := newBench(f, v2{}), newBench(f, v1{})
-	denied := `{"error":"EGeneral:Permission denied","success":false}`
-	wiretest.Matches(t, denied, b2.receive(fmt.Appendf(nil, v2Executions, token))[0])
-	wiretest.Matches(t, denied, b2.receive([]byte(`{"method":"cancel_all","params":{"token":"` + token + `"}}`))[0])
-	denied = `{"errorMessage":"EGeneral:Permission denied","status":"error"}`
-	wiretest.Matches(t, denied, b1.receive(fmt.Appendf(nil, v1OpenOrders, token))[0])
-	wiretest.Matches(t, denied, b1.receive([]byte(`{"event":"cancelOrder","token":"` + token + `"}`))[0])
-}
 
 func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 	cut := false
@@ -213,7 +142,7 @@ func fuzzFrames(f *testing.F, p protocol, subscribe string) {
 		for _, message := range sent {
 			assert.True(t, json.Valid([]byte(message)), message)
 		}
-		f.Trade(trader.APIKey, func(account *paper.Account) {
+		with(f, func(account *paper.Account) {
 			for _, asset := range paper.Assets {
 				held := account.Held(asset.Code)
 				assert.True(t, held >= 0 && held <= account.Balance(asset.Code), "%s: %v", asset.Code, held)

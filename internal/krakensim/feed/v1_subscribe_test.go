@@ -126,7 +126,7 @@ func TestV1TellsWhatAnOrderIsCalled(t *testing.T) {
 
 func TestV1ShowsTheLastFiftyTrades(t *testing.T) {
 	f := New()
-	f.Trade(trader.APIKey, func(account *paper.Account) {
+	with(f, func(account *paper.Account) {
 		o, err := account.Place(order, time.Now())
 		require.NoError(t, err)
 		for range maxTradesShown + 1 {
@@ -137,7 +137,7 @@ func TestV1ShowsTheLastFiftyTrades(t *testing.T) {
 	c := newV1Client(t, f)
 	snapshot := c.send(subscribeOwnTrades)[1]
 	assert.Equal(t, maxTradesShown, strings.Count(snapshot, "ordertxid"))
-	f.Trade(trader.APIKey, func(account *paper.Account) {
+	with(f, func(account *paper.Account) {
 		trades := account.Trades()
 		assert.NotContains(t, snapshot, trades[0].ID)
 		assert.True(t, strings.HasPrefix(snapshot, fmt.Sprintf(`[[{"%s"`, trades[maxTradesShown].ID)), "the last one first")

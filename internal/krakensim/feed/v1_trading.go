@@ -10,7 +10,7 @@ import (
 // trader finds the account for which the request's token may trade, if it may do so. If there is none, the client has been
 // told.
 func (v v1) trader(s *socket, q v1Request, need permission.Need) (*paper.Account, bool) {
-	account, err := s.trade(q.fields.text("token"), need, q.in)
+	account, err := s.accountFor(q.fields.text("token"), need, q.in)
 	if err != nil {
 		v.refuse(s, q, err)
 		return nil, false

@@ -64,7 +64,7 @@ func (v v2) receive(s *socket, message []byte, now time.Time) {
 	case "unsubscribe":
 		v.unsubscribe(s, q)
 	default:
-		v.trade(s, q)
+		v.dispatch(s, q)
 	}
 }
 

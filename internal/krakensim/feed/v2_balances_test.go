@@ -33,7 +33,7 @@ func TestV2TellsOfEachLineOfTheLedger(t *testing.T) {
 	require.NoError(t, f.Fill(id, 0.1, 0))
 	sent := c.sent()
 	require.Len(t, sent, 2)
-	trade := f.account(trader.APIKey).Trades()[0].ID
+	trade := trades(f)[0].ID
 	exactly(t, `{"channel":"balances","type":"update","sequence":2,"data":[{"ledger_id":"*","ref_id":"`+trade+`","timestamp":"*",
 		"type":"trade","category":"trade","asset":"BTC","asset_class":"currency","wallet_type":"spot","wallet_id":"main",
 		"amount":0.1,"fee":0,"balance":2.1}]}`, sent[0])

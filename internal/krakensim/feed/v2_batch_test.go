@@ -23,7 +23,7 @@ func TestV2PlacesABatchInItsOrder(t *testing.T) {
 	c := newV2Client(t, f)
 	c.subscribe("executions", ``)
 	answer, sent := c.call("batch_add", batch(v2BatchBuy+`,"order_userref":1`, v2BatchBuy+`,"limit_price":100,"cl_ord_id":"b"`, v2BatchBuy))
-	open := f.account(trader.APIKey).Open()
+	open := openOrders(f)
 	require.Len(t, open, 3)
 	exactly(t, `{"method":"batch_add","success":true,"time_in":"*","time_out":"*","result":[{"order_id":"`+open[0].ID+`","order_userref":1},
 		{"order_id":"`+open[1].ID+`","cl_ord_id":"b"},{"order_id":"`+open[2].ID+`"}]}`, answer)
@@ -35,7 +35,7 @@ func TestV2RefusesOneOfABatchForWhatTheAccountHas(t *testing.T) {
 	f := New()
 	c := newV2Client(t, f)
 	answer, _ := c.call("batch_add", batch(v2BatchBuy+`,"order_qty":50`, v2BatchBuy, v2BatchBuy+`,"cl_ord_id":"b"`, v2BatchBuy+`,"cl_ord_id":"b"`))
-	open := f.account(trader.APIKey).Open()
+	open := openOrders(f)
 	require.Len(t, open, 2)
 	exactly(t, `{"method":"batch_add","success":false,"time_in":"*","time_out":"*","result":[{"error":"EOrder:Insufficient funds"},
 		{"order_id":"`+open[0].ID+`"},{"order_id":"`+open[1].ID+`","cl_ord_id":"b"},
@@ -66,7 +66,7 @@ func TestV2RefusesAWholeBatchForAnOrderThatIsWrong(t *testing.T) {
 			answer, rest := newV2Client(t, f).call("batch_add", params)
 			exactly(t, fmt.Sprintf(`{"method":"batch_add","success":false,"error":%q,"time_in":"*","time_out":"*"}`, want), answer)
 			assert.Empty(t, rest)
-			assert.Empty(t, f.account(trader.APIKey).Open())
+			assert.Empty(t, openOrders(f))
 		})
 	}
 }
@@ -76,7 +76,7 @@ func TestV2ValidatesABatch(t *testing.T) {
 	answer, _ := newV2Client(t, f).call("batch_add", batch(v2BatchBuy, v2BatchBuy)+`,"validate":true`)
 	exactly(t, `{"method":"batch_add","success":true,"time_in":"*","time_out":"*",
 		"result":[{"validation":"Validated Successfully"},{"validation":"Validated Successfully"}]}`, answer)
-	assert.Empty(t, f.account(trader.APIKey).Open())
+	assert.Empty(t, openOrders(f))
 }
 
 func TestV2CancelsABatch(t *testing.T) {
@@ -89,7 +89,7 @@ func TestV2CancelsABatch(t *testing.T) {
 	c.add(``)
 	answer, _ := c.call("batch_cancel", `"orders":["`+id+`","7","OXXXXX-XXXXX-XXXXXX"],"cl_ord_id":["mine","other"]`)
 	exactly(t, `{"method":"batch_cancel","success":true,"result":{"count":4},"time_in":"*","time_out":"*"}`, answer)
-	assert.Len(t, f.account(trader.APIKey).Open(), 1)
+	assert.Len(t, openOrders(f), 1)
 
 	many := strings.Repeat(`"1",`, 50)
 	for params, want := range map[string]string{

@@ -43,7 +43,7 @@ func TestV2AnswersForEachCanceledOrder(t *testing.T) {
 		wiretest.Matches(t, `{"success":false,"error":"EOrder:Unknown order"}`, unknown)
 	}
 
-	open := f.account(trader.APIKey).Open()
+	open := openOrders(f)
 	require.Len(t, open, 1)
 	assert.Equal(t, last, open[0].ID)
 }

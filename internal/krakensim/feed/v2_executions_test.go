@@ -24,7 +24,7 @@ func TestV2TellsOfAnOrderFromItsBeginningToItsEnd(t *testing.T) {
 	answer, sent := c.call("add_order", `"symbol":"BTC/USD","order_type":"limit","side":"sell","order_qty":0.25,"limit_price":90000,
 		"cl_ord_id":"mine","post_only":true`)
 	exactly(t, `{"method":"add_order","success":true,"time_in":"*","time_out":"*","result":{"order_id":"*","cl_ord_id":"mine"}}`, answer)
-	id := f.account(trader.APIKey).Open()[0].ID
+	id := openOrders(f)[0].ID
 	mine := `"order_id":"` + id + `","cl_ord_id":"mine","timestamp":"*",`
 	require.Len(t, sent, 2)
 	exactly(t, report("update", 2, mine+`"exec_type":"pending_new","order_status":"pending_new","symbol":"BTC/USD","side":"sell",
@@ -33,7 +33,7 @@ func TestV2TellsOfAnOrderFromItsBeginningToItsEnd(t *testing.T) {
 	exactly(t, report("update", 3, mine+`"exec_type":"new","order_status":"new"`), sent[1])
 
 	require.NoError(t, f.Fill(id, 0.1, 0))
-	first := f.account(trader.APIKey).Trades()[0].ID
+	first := trades(f)[0].ID
 	sent = c.sent()
 	require.Len(t, sent, 1)
 	exactly(t, report("update", 4, mine+`"exec_type":"trade","order_status":"partially_filled","symbol":"BTC/USD","side":"sell",
@@ -118,7 +118,7 @@ func TestV2SnapshotsOrdersAndTrades(t *testing.T) {
 
 func TestV2SnapshotsTheLastFiftyTrades(t *testing.T) {
 	f := New()
-	f.Trade(trader.APIKey, func(account *paper.Account) {
+	with(f, func(account *paper.Account) {
 		for range 51 {
 			r := order
 			r.Quantity, r.Price = 0.001, 1000
@@ -149,7 +149,7 @@ func TestV2TellsABriefSubscriberOnlyWhenOrdersOpenAndClose(t *testing.T) {
 	wiretest.Matches(t, `{"success":true}`, answer)
 	require.Len(t, sent, 1)
 	wiretest.Matches(t, `{"sequence":2,"data":[{"exec_type":"new"}]}`, sent[0])
-	id := f.account(trader.APIKey).Open()[0].ID
+	id := openOrders(f)[0].ID
 	_, sent = c.call("amend_order", `"order_id":"`+id+`","order_qty":1`)
 	assert.Empty(t, sent)
 	require.NoError(t, f.Fill(id, 0.5, 0))

@@ -65,8 +65,8 @@ var v2Trading = map[string]v2Method{
 	}, permission.ToChange, v2.batchCancel},
 }
 
-// trade does what a request of a trading method asks for.
-func (v v2) trade(s *socket, q v2Request) {
+// dispatch does what a request of a trading method asks for.
+func (v v2) dispatch(s *socket, q v2Request) {
 	method := v2Trading[q.method]
 	err := method.fields.check(q.words(), q.params)
 	if err == nil {
@@ -74,7 +74,7 @@ func (v v2) trade(s *socket, q v2Request) {
 	}
 	var account *paper.Account
 	if err == nil {
-		account, err = s.trade(q.params.text("token"), method.need, q.in)
+		account, err = s.accountFor(q.params.text("token"), method.need, q.in)
 	}
 	if err != nil {
 		v.refuse(s, q, err)

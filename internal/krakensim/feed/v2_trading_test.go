@@ -16,7 +16,7 @@ func TestV2PlacesAnOrder(t *testing.T) {
 	c := newV2Client(t, f)
 	answer, _ := c.call("add_order", v2Buy+`,"order_userref":5`)
 	exactly(t, `{"method":"add_order","success":true,"result":{"order_id":"*","order_userref":5},"time_in":"*","time_out":"*"}`, answer)
-	o := f.account(trader.APIKey).Open()[0]
+	o := openOrders(f)[0]
 	assert.Contains(t, answer, o.ID)
 	assert.Equal(t, []any{"BTC/USD", "buy", "limit", 0.5, 20_000.0, int64(5), false},
 		[]any{o.Pair.Symbol, o.Side, o.Type, o.Quantity, o.Price, o.Userref, o.PostOnly})
@@ -26,7 +26,7 @@ func TestV2OnlyValidates(t *testing.T) {
 	f := New()
 	c := newV2Client(t, f)
 	id := c.add(``)
-	before := f.account(trader.APIKey).Open()
+	before := openOrders(f)
 	for _, test := range []struct{ method, params, want string }{
 		{"add_order", v2Buy + `,"cl_ord_id":"mine","validate":true`, `"success":true,"result":{"order_id":"","cl_ord_id":"mine"}`},
 		{"add_order", `"symbol":"BTC/USD","order_type":"limit","side":"buy","order_qty":50,"limit_price":20000,"validate":true`,
@@ -40,7 +40,7 @@ func TestV2OnlyValidates(t *testing.T) {
 		exactly(t, fmt.Sprintf(`{"method":%q,"time_in":"*","time_out":"*",%s}`, test.method, test.want), answer)
 		assert.Empty(t, rest)
 	}
-	assert.Equal(t, before, f.account(trader.APIKey).Open())
+	assert.Equal(t, before, openOrders(f))
 }
 
 func TestV2AmendsAnOrderInItsPlace(t *testing.T) {
@@ -51,7 +51,7 @@ func TestV2AmendsAnOrderInItsPlace(t *testing.T) {
 	exactly(t, `{"method":"amend_order","success":true,"result":{"amend_id":"*","order_id":"`+id+`"},"time_in":"*","time_out":"*"}`, answer)
 	answer, _ = c.call("amend_order", `"cl_ord_id":"mine","limit_price":20000.5,"limit_price_type":"static","post_only":true`)
 	exactly(t, `{"method":"amend_order","success":true,"result":{"amend_id":"*","cl_ord_id":"mine"},"time_in":"*","time_out":"*"}`, answer)
-	o := f.account(trader.APIKey).Open()[0]
+	o := openOrders(f)[0]
 	assert.Equal(t, []any{id, "mine", 1.5, 20_000.5, false}, []any{o.ID, o.ClientID, o.Quantity, o.Price, o.PostOnly})
 }
 
@@ -61,7 +61,7 @@ func TestV2EditsAnOrderByAnother(t *testing.T) {
 	id := c.add(`,"order_userref":5`)
 	c.subscribe("executions", ``)
 	answer, sent := c.call("edit_order", `"order_id":"`+id+`","symbol":"BTC/USD","limit_price":19000,"order_userref":6`)
-	o := f.account(trader.APIKey).Open()[0]
+	o := openOrders(f)[0]
 	exactly(t, `{"method":"edit_order","success":true,"result":{"order_id":"`+o.ID+`","original_order_id":"`+id+`"},"time_in":"*","time_out":"*"}`, answer)
 	assert.NotEqual(t, id, o.ID)
 	assert.Equal(t, []any{0.5, 19_000.0, int64(6)}, []any{o.Quantity, o.Price, o.Userref})
@@ -75,7 +75,7 @@ func TestV2RefusesToTradeInKrakensWords(t *testing.T) {
 	f := New()
 	c := newV2Client(t, f)
 	id := c.add(`,"cl_ord_id":"mine"`)
-	before := f.account(trader.APIKey).Open()
+	before := openOrders(f)
 	const nobody = `"order_id":"OXXXXX-XXXXX-XXXXXX"`
 	this := `"order_id":"` + id + `"`
 	for name, test := range map[string]struct{ method, params, want string }{
@@ -107,7 +107,7 @@ func TestV2RefusesToTradeInKrakensWords(t *testing.T) {
 			exactly(t, fmt.Sprintf(`{"method":%q,"success":false,"error":%q,"time_in":"*","time_out":"*"}`, test.method, test.want), sent[0])
 		})
 	}
-	assert.Equal(t, before, f.account(trader.APIKey).Open())
+	assert.Equal(t, before, openOrders(f))
 }
 
 func TestV2TradesWithThePermissionsThatItTakes(t *testing.T) {

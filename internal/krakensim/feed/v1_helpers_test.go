@@ -96,11 +96,7 @@ func (c *v1Client) identify(message string) string {
 }
 
 // open is how many open orders the account has.
-func (c *v1Client) open() int {
-	c.feed.mu.Lock()
-	defer c.feed.mu.Unlock()
-	return len(c.feed.account(trader.APIKey).Open())
-}
+func (c *v1Client) open() int { return len(openOrders(c.feed)) }
 
 // v1Add is an addOrder of 1 ETH at 2000 dollars. What fields has takes the place of the fields before it.
 func v1Add(fields string) string {
