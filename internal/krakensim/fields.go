@@ -57,17 +57,17 @@ func (q query) integer(name string) (int64, error) {
 	return number, nil
 }
 
-// unsupported is a field that asks for what the paper account doesn't do.
-type unsupported struct {
+// foreign is a field of Kraken's that the paper account has nothing for.
+type foreign struct {
 	name    string
-	none    []string      // the values by which it doesn't ask for it, which many clients send with every order
+	only    []string      // values that ask for nothing, which many clients send with every order
 	refusal paper.Refusal // of any other; "" for that of an invalid argument
 }
 
-func (q query) refuseUnsupported(fields []unsupported) error {
+func (q query) refuseForeign(fields []foreign) error {
 	for _, field := range fields {
 		switch text := strings.ToLower(q.text(field.name)); {
-		case text == "" || slices.Contains(field.none, text):
+		case text == "" || slices.Contains(field.only, text):
 		case field.refusal != "":
 			return field.refusal
 		default:

@@ -67,7 +67,7 @@ func named[T any](q query, field string, list []T, names func(T) []string, unkno
 }
 
 func assets(q query) (any, error) {
-	if err := q.refuseUnsupported([]unsupported{{name: "aclass", none: []string{"currency"}}}); err != nil {
+	if err := q.refuseForeign([]foreign{{name: "aclass", only: []string{"currency"}}}); err != nil {
 		return nil, err
 	}
 	some, err := named(q, "asset", paper.Assets, func(a paper.Asset) []string { return []string{a.ID, a.Altname} }, unknownAsset)
@@ -83,7 +83,7 @@ func assets(q query) (any, error) {
 
 // assetPairs has no leverage, which the paper accounts don't have either, and one fee for all.
 func assetPairs(q query) (any, error) {
-	err := q.refuseUnsupported([]unsupported{{name: "info", none: []string{"info"}}, {name: "aclass_base", none: []string{"currency"}}})
+	err := q.refuseForeign([]foreign{{name: "info", only: []string{"info"}}, {name: "aclass_base", only: []string{"currency"}}})
 	if err != nil {
 		return nil, err
 	}

@@ -13,17 +13,17 @@ const (
 	unknownPair  paper.Refusal = "EQuery:Unknown asset pair"
 )
 
-// notInAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that ask for what the paper account doesn't do. It
+// foreignToAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that ask for what the paper account doesn't do. It
 // trades with nobody, itself included, so it is all one which of two orders stptype would cancel.
-var notInAddOrder = []unsupported{
-	{name: "leverage", none: []string{"none"}, refusal: "EOrder:Cannot open position"},
-	{name: "reduce_only", none: []string{"false"}, refusal: "EOrder:Reduce only:No position exists"},
-	{name: "stptype", none: []string{"cancel-newest", "cancel-oldest", "cancel-both"}},
-	{name: "trigger", none: []string{"last"}},
-	{name: "starttm", none: []string{"0"}},
-	{name: "expiretm", none: []string{"0"}},
-	{name: "price2", none: []string{"0"}},
-	{name: "close", none: []string{"{}"}},
+var foreignToAddOrder = []foreign{
+	{name: "leverage", only: []string{"none"}, refusal: "EOrder:Cannot open position"},
+	{name: "reduce_only", only: []string{"false"}, refusal: "EOrder:Reduce only:No position exists"},
+	{name: "stptype", only: []string{"cancel-newest", "cancel-oldest", "cancel-both"}},
+	{name: "trigger", only: []string{"last"}},
+	{name: "starttm", only: []string{"0"}},
+	{name: "expiretm", only: []string{"0"}},
+	{name: "price2", only: []string{"0"}},
+	{name: "close", only: []string{"{}"}},
 	{name: "close[ordertype]"},
 	{name: "close[price]"},
 	{name: "close[price2]"},
@@ -58,7 +58,7 @@ func (q query) order() (request paper.Request, err error) {
 	if kind := q.text("ordertype"); kind != "market" && kind != "limit" {
 		return request, paper.Invalid("ordertype") // which says more of a stop order than its other fields would
 	}
-	if err = q.refuseUnsupported(notInAddOrder); err != nil {
+	if err = q.refuseForeign(foreignToAddOrder); err != nil {
 		return request, err
 	}
 	if err = q.deadline(); err != nil {
@@ -169,8 +169,8 @@ func cancelAllOrdersAfter(x *Exchange, q query) (any, error) {
 	return object{"currentTime": current, "triggerTime": trigger}, err
 }
 
-// notInAmendOrder are the fields of AmendOrder that the paper account doesn't know.
-var notInAmendOrder = []unsupported{{name: "display_qty"}, {name: "trigger_price"}, {name: "pair"}}
+// foreignToAmendOrder are the fields of AmendOrder that the paper account doesn't know.
+var foreignToAmendOrder = []foreign{{name: "display_qty"}, {name: "trigger_price"}, {name: "pair"}}
 
 // amendOrder changes an order's quantity or price. It is what ccxt's editOrder asks for.
 func amendOrder(x *Exchange, q query) (any, error) {
@@ -198,7 +198,7 @@ func amendOrder(x *Exchange, q query) (any, error) {
 
 // change is what an AmendOrder asks for. Its post_only is about a price that would take, which none does here.
 func (q query) change() (change paper.Change, err error) {
-	if err = q.refuseUnsupported(notInAmendOrder); err != nil {
+	if err = q.refuseForeign(foreignToAmendOrder); err != nil {
 		return change, err
 	}
 	if err = q.deadline(); err != nil {

@@ -16,11 +16,11 @@ type form []field
 
 // field is a field of a message.
 type field struct {
-	name string
-	kind kind
-	need bool     // it can't be left out
-	only []string // the values that the simulator can do, as JSON; empty for all
-	none bool     // Kraken knows the field, and the simulator doesn't
+	name     string
+	kind     kind
+	required bool     // it can't be left out
+	only     []string // the values that the simulator can do, as JSON; empty for all
+	foreign  bool     // Kraken knows the field, and the simulator has nothing for it
 }
 
 // kind is a type of JSON.
@@ -55,7 +55,7 @@ func decodes[T any](raw json.RawMessage) bool {
 	return json.Unmarshal(raw, &v) == nil && v != nil
 }
 
-func needed(name string, kind kind) field { return field{name: name, kind: kind, need: true} }
+func required(name string, kind kind) field { return field{name: name, kind: kind, required: true} }
 
 // optional is a field with the values that the simulator can do; all of them if none is given.
 func optional(name string, kind kind, only ...string) field {
@@ -63,7 +63,7 @@ func optional(name string, kind kind, only ...string) field {
 }
 
 // foreign is a field of Kraken's that the simulator has nothing for.
-func foreign(name string, kind kind) field { return field{name: name, kind: kind, none: true} }
+func foreign(name string, kind kind) field { return field{name: name, kind: kind, foreign: true} }
 
 // read says what is wrong with a message's form, whatever the values: a field that messages of this kind ("add order") don't
 // have, one that is missing, or one of another type. The error is a [paper.Refusal].
@@ -74,7 +74,7 @@ func (f form) read(message string, p params) error {
 		}
 	}
 	for _, one := range f {
-		if raw := p[one.name]; raw == nil && one.need {
+		if raw := p[one.name]; raw == nil && one.required {
 			return missing(one.name)
 		} else if raw != nil && !one.kind.is(raw) {
 			return paper.Refusal(fieldName(one.name) + " field must be " + one.kind.name)
@@ -87,7 +87,7 @@ func (f form) read(message string, p params) error {
 func (f form) values(p params) error {
 	for _, one := range f {
 		raw := p[one.name]
-		if raw != nil && (one.none || len(one.only) > 0 && !slices.Contains(one.only, string(raw))) {
+		if raw != nil && (one.foreign || len(one.only) > 0 && !slices.Contains(one.only, string(raw))) {
 			return paper.Invalid(one.name)
 		}
 	}

@@ -43,6 +43,12 @@ type socket struct {
 	cut           context.CancelFunc
 }
 
+// privateChannel is a channel that takes a token.
+type privateChannel struct {
+	need    permission.Need
+	options form // of a subscription
+}
+
 // subscription is a channel subscribed to. It keeps the token alive.
 type subscription struct {
 	session  *session
@@ -166,6 +172,7 @@ const (
 	noMarketData      paper.Refusal = "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com"
 	alreadySubscribed paper.Refusal = "Already subscribed"
 	notSubscribed     paper.Refusal = "Subscription Not Found"
+	unsupported       paper.Refusal = "Unsupported event" // a method, an event or a channel that it doesn't have
 )
 
 // authorize finds what a token stands for, if that may do what it is needed for. The error is a [paper.Refusal]. The
@@ -182,8 +189,8 @@ func (s *socket) authorize(token string, need permission.Need, now time.Time) (*
 }
 
 // subscribe opens a private channel with a token. The error is a [paper.Refusal]. The caller holds Feed.mu.
-func (s *socket) subscribe(channel, token, needed string, now time.Time) (*subscription, error) {
-	session, err := s.authorize(token, permission.AllOf(needed), now)
+func (s *socket) subscribe(channel, token string, need permission.Need, now time.Time) (*subscription, error) {
+	session, err := s.authorize(token, need, now)
 	if err != nil {
 		return nil, err
 	}

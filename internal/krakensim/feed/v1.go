@@ -41,8 +41,8 @@ type v1Message struct {
 
 // Fields that several messages have.
 var (
-	v1Token    = needed("token", isText)
-	v1Pair     = needed("pair", isText)
+	v1Token    = required("token", isText)
+	v1Pair     = required("pair", isText)
 	v1Deadline = optional("deadline", isText)
 	v1Validate = optional("validate", isFlagOrItsText)
 )
@@ -50,13 +50,13 @@ var (
 var v1Messages = map[string]v1Message{
 	"ping": {"pingStatus", nil, v1.ping},
 	"subscribe": {"subscriptionStatus", form{
-		needed("subscription", isObject), optional("pair", isAnything),
+		required("subscription", isObject), optional("pair", isAnything),
 	}, v1.subscribe},
 	"unsubscribe": {"subscriptionStatus", form{
-		needed("subscription", isObject), optional("pair", isAnything), optional("channelID", isInteger),
+		required("subscription", isObject), optional("pair", isAnything), optional("channelID", isInteger),
 	}, v1.unsubscribe},
 	"addOrder": {"addOrderStatus", form{
-		v1Token, v1Pair, needed("type", isText), needed("ordertype", isText), needed("volume", isText),
+		v1Token, v1Pair, required("type", isText), required("ordertype", isText), required("volume", isText),
 		optional("price", isText), optional("oflags", isText), optional("timeinforce", isText),
 		optional("cl_ord_id", isText), optional("userref", isText), v1Deadline, v1Validate,
 		// These make no difference. So does stp_type: no two orders of a paper account meet.
@@ -67,7 +67,7 @@ var v1Messages = map[string]v1Message{
 		foreign("close[price2]", isText),
 	}, v1.addOrder},
 	"editOrder": {"editOrderStatus", form{
-		v1Token, needed("orderid", isText), v1Pair,
+		v1Token, required("orderid", isText), v1Pair,
 		optional("volume", isText), // required, says the page, whose own example has none
 		optional("price", isText), optional("oflags", isText), optional("newuserref", isText), v1Validate,
 		optional("price2", isText, `"0"`),
@@ -81,7 +81,7 @@ var v1Messages = map[string]v1Message{
 		v1Token, optional("txid", isTexts), optional("cl_ord_id", isTexts),
 	}, v1.cancelOrder},
 	"cancelAll":            {"cancelAllStatus", form{v1Token}, v1.cancelAll},
-	"cancelAllOrdersAfter": {"cancelAllOrdersAfterStatus", form{v1Token, needed("timeout", isInteger)}, v1.cancelAllOrdersAfter},
+	"cancelAllOrdersAfter": {"cancelAllOrdersAfterStatus", form{v1Token, required("timeout", isInteger)}, v1.cancelAllOrdersAfter},
 }
 
 func (v v1) receive(s *socket, message []byte, now time.Time) {

@@ -8,20 +8,14 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
-// v1Channel is a private channel.
-type v1Channel struct {
-	permission string // that it takes
-	options    form   // of a subscription
-}
-
-// Of the options, "rebased" concerns only tokenized stocks, and "consolidate_taker" only orders that take. The paper account
-// has neither, so they change nothing.
-var v1Channels = map[string]v1Channel{
-	"openOrders": {permission.QueryOpenTrades, form{
+// v1Channels have as options what stands in a subscription. Of these, "rebased" concerns only tokenized stocks, and
+// "consolidate_taker" only orders that take. The paper account has neither, so they change nothing.
+var v1Channels = map[string]privateChannel{
+	"openOrders": {permission.AllOf(permission.QueryOpenTrades), form{
 		optional("name", isText), optional("token", isAnything),
 		optional("ratecounter", isFlagOrItsText), optional("rebased", isFlagOrItsText),
 	}},
-	"ownTrades": {permission.QueryClosedTrades, form{
+	"ownTrades": {permission.AllOf(permission.QueryClosedTrades), form{
 		optional("name", isText), optional("token", isAnything), optional("snapshot", isFlagOrItsText),
 		optional("consolidate_taker", isFlagOrItsText), optional("rebased", isFlagOrItsText),
 	}},
@@ -35,7 +29,7 @@ func (v v1) subscribe(s *socket, q v1Request) {
 	if !ok {
 		return
 	}
-	sub, err := s.subscribe(name, options.text("token"), v1Channels[name].permission, q.in)
+	sub, err := s.subscribe(name, options.text("token"), v1Channels[name].need, q.in)
 	if err != nil {
 		v.refuse(s, q, err)
 		return

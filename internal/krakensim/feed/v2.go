@@ -77,7 +77,7 @@ func v2Envelope(fields params) (method string, _ params, err error) {
 		return "", nil, paper.Refusal("Method field must be " + isText.name)
 	}
 	method = fields.text("method")
-	envelope := form{needed("method", isText), optional("params", isObject)}
+	envelope := form{required("method", isText), optional("params", isObject)}
 	switch _, trading := v2Trading[method]; {
 	case method == "ping":
 		envelope = envelope[:1]
@@ -87,9 +87,6 @@ func v2Envelope(fields params) (method string, _ params, err error) {
 	delete(fields, "req_id") // which was looked at
 	return method, value[params](fields, "params"), envelope.check(v2Request{method: method}.words(), fields)
 }
-
-// unsupported is Kraken's answer to a method or a channel that it doesn't have.
-const unsupported paper.Refusal = "Unsupported event"
 
 // words are the method as Kraken's refusals write it: "add order".
 func (q v2Request) words() string { return strings.ReplaceAll(q.method, "_", " ") }

@@ -8,19 +8,14 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
-// v2Channel is a private channel.
-type v2Channel struct {
-	permission string // that it takes
-	options    form   // of a subscribe, beside channel and token
-}
-
-var v2Channels = map[string]v2Channel{
-	"executions": {permission.QueryOpenTrades, form{
+// v2Channels have as options the parameters of a subscription beside channel and token.
+var v2Channels = map[string]privateChannel{
+	"executions": {permission.AllOf(permission.QueryOpenTrades), form{
 		optional("snap_orders", isFlag), optional("snap_trades", isFlag), optional("order_status", isFlag),
 		optional("rebased", isFlag), optional("ratecounter", isFlag, "false"), foreign("users", isText),
 		optional("snapshot", isFlag), optional("snapshot_trades", isFlag),
 	}},
-	"balances": {permission.QueryFunds, form{
+	"balances": {permission.AllOf(permission.QueryFunds), form{
 		optional("snapshot", isFlag), optional("rebased", isFlag), foreign("users", isText),
 	}},
 }
@@ -29,9 +24,9 @@ var v2Channels = map[string]v2Channel{
 var v2PublicChannels = []string{"ticker", "book", "level3", "ohlc", "trade", "instrument"}
 
 // channel is the private channel that a request is about. The error is a [paper.Refusal].
-func (q v2Request) channel() (string, v2Channel, error) {
+func (q v2Request) channel() (string, privateChannel, error) {
 	if q.params["channel"] == nil {
-		return "", v2Channel{}, missing("channel")
+		return "", privateChannel{}, missing("channel")
 	}
 	name := q.params.text("channel")
 	channel, known := v2Channels[name]
@@ -41,7 +36,7 @@ func (q v2Request) channel() (string, v2Channel, error) {
 	case !known:
 		return "", channel, unsupported
 	}
-	fields := form{needed("channel", isText), v2Token}
+	fields := form{required("channel", isText), v2Token}
 	if q.method == "subscribe" {
 		fields = append(fields, channel.options...)
 	}
@@ -54,7 +49,7 @@ func (v v2) subscribe(s *socket, q v2Request) {
 		v.refuse(s, q, err)
 		return
 	}
-	sub, err := s.subscribe(name, q.params.text("token"), channel.permission, q.in)
+	sub, err := s.subscribe(name, q.params.text("token"), channel.need, q.in)
 	switch {
 	case errors.Is(err, invalidSession):
 		// As recorded from ws-auth.kraken.com: this refusal has two fields more than the others.

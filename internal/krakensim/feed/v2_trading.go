@@ -16,7 +16,7 @@ type v2Method struct {
 
 // v2Order has the fields of an order that is alone, or one of a batch.
 var v2Order = form{
-	needed("order_type", isText), needed("side", isText), needed("order_qty", isNumber),
+	required("order_type", isText), required("side", isText), required("order_qty", isNumber),
 	optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
 	optional("time_in_force", isText, `"gtc"`, `"ioc"`), optional("post_only", isFlag),
 	optional("cl_ord_id", isText), optional("order_userref", isInteger),
@@ -31,8 +31,8 @@ var v2Order = form{
 
 // Fields that several methods have.
 var (
-	v2Token    = needed("token", isText)
-	v2Symbol   = needed("symbol", isText)
+	v2Token    = required("token", isText)
+	v2Symbol   = required("symbol", isText)
 	v2Deadline = optional("deadline", isText)
 	v2Validate = optional("validate", isFlag)
 )
@@ -46,7 +46,7 @@ var v2Trading = map[string]v2Method{
 		foreign("display_qty", isNumber), foreign("trigger_price", isNumber), foreign("trigger_price_type", isText),
 	}, permission.ToChange, v2.amendOrder},
 	"edit_order": {form{
-		v2Token, needed("order_id", isText), v2Symbol, v2Deadline, v2Validate,
+		v2Token, required("order_id", isText), v2Symbol, v2Deadline, v2Validate,
 		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("post_only", isFlag),
 		optional("order_userref", isInteger), optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
 		optional("reduce_only", isFlag, "false"), foreign("display_qty", isNumber), foreign("triggers", isObject),
@@ -56,9 +56,9 @@ var v2Trading = map[string]v2Method{
 		v2Token, optional("order_id", isTexts), optional("cl_ord_id", isTexts), optional("order_userref", isNumbers),
 	}, permission.ToChange, v2.cancelOrder},
 	"cancel_all":              {form{v2Token}, permission.ToChange, v2.cancelAll},
-	"cancel_all_orders_after": {form{v2Token, needed("timeout", isInteger)}, permission.ToChange, v2.cancelAllAfter},
+	"cancel_all_orders_after": {form{v2Token, required("timeout", isInteger)}, permission.ToChange, v2.cancelAllAfter},
 	"batch_add": {form{
-		v2Token, v2Symbol, needed("orders", isObjects), v2Deadline, v2Validate,
+		v2Token, v2Symbol, required("orders", isObjects), v2Deadline, v2Validate,
 	}, permission.ToBatch, v2.batchAdd},
 	"batch_cancel": {form{
 		v2Token, optional("orders", isTexts), optional("cl_ord_id", isTexts),
