@@ -161,12 +161,12 @@ func cancelAllOrdersAfter(x *Exchange, q query) (any, error) {
 	if err != nil || q.text("timeout") == "" {
 		return nil, paper.Invalid("timeout")
 	}
-	var current, trigger string
-	err = x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) (err error) {
-		current, trigger, err = account.Switch(timeout, q.now)
+	set := object{"currentTime": paper.WholeSeconds(q.now)}
+	return set, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
+		due, err := account.CancelAllAfter(timeout, q.now)
+		set["triggerTime"] = paper.WholeSeconds(due)
 		return err
 	})
-	return object{"currentTime": current, "triggerTime": trigger}, err
 }
 
 // foreignToAmendOrder are the fields of AmendOrder that the paper account doesn't know.

@@ -25,7 +25,7 @@ type Feed struct {
 type account struct {
 	*paper.Account
 	apiKey string
-	expiry *time.Timer // runs out when the account's Deadline comes; nil if there is none
+	expiry *time.Timer // runs out when it is time to Expire the account; nil if it never is
 	due    time.Time   // when it does
 	rate   *tradingRate
 }
@@ -96,9 +96,9 @@ func (f *Feed) publish(a *account) {
 	}
 }
 
-// watch sets the account's timer by its deadline. The caller holds f.mu.
+// watch sets the account's timer by its CancelAt. The caller holds f.mu.
 func (f *Feed) watch(a *account) {
-	due := a.Deadline()
+	due := a.CancelAt()
 	if due.Equal(a.due) || f.closed {
 		return
 	}

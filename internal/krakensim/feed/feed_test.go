@@ -64,16 +64,16 @@ func TestTheDeadMansSwitchNeedsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := New()
 		defer f.Close()
-		after := func(timeout time.Duration) {
-			with(f, func(account *paper.Account) { account.CancelAllAfter(timeout, time.Now()) })
+		after := func(seconds int64) {
+			with(f, func(account *paper.Account) { _, _ = account.CancelAllAfter(seconds, time.Now()) })
 		}
 		open := func() int { return len(openOrders(f)) }
 		b := newBench(f, v2{})
 		b.receive(fmt.Appendf(nil, v2Executions, f.NewToken(trader)))
 		place(t, f)
-		after(time.Minute)
+		after(60)
 		time.Sleep(50 * time.Second)
-		after(time.Minute)
+		after(60)
 		time.Sleep(time.Minute - 1)
 		synctest.Wait()
 		assert.Equal(t, 1, open(), "it was put off")
@@ -86,12 +86,12 @@ func TestTheDeadMansSwitchNeedsNobody(t *testing.T) {
 		wiretest.Matches(t, `{"data":[{"exec_type":"canceled"}]}`, sent[0])
 
 		place(t, f)
-		after(time.Minute)
+		after(60)
 		after(0)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		assert.Equal(t, 1, open(), "it was switched off")
-		after(time.Minute)
+		after(60)
 		f.Close()
 		time.Sleep(time.Hour)
 		synctest.Wait()

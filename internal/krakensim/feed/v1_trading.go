@@ -194,6 +194,6 @@ func (v v1) cancelAllOrdersAfter(s *socket, q v1Request) {
 	if !ok {
 		return
 	}
-	current, trigger, err := account.Switch(value[int64](q.fields, "timeout"), q.in)
-	v.answer(s, q, object{"currentTime": current, "triggerTime": trigger}, err)
+	due, err := account.CancelAllAfter(value[int64](q.fields, "timeout"), q.in)
+	v.answer(s, q, object{"currentTime": paper.WholeSeconds(q.in), "triggerTime": paper.WholeSeconds(due)}, err)
 }

@@ -58,6 +58,6 @@ func (v v2) cancelAll(s *socket, q v2Request, account *paper.Account) {
 }
 
 func (v v2) cancelAllAfter(s *socket, q v2Request, account *paper.Account) {
-	current, trigger, err := account.Switch(value[int64](q.params, "timeout"), q.in)
-	v.answer(s, q, object{"currentTime": current, "triggerTime": trigger}, err)
+	due, err := account.CancelAllAfter(value[int64](q.params, "timeout"), q.in)
+	v.answer(s, q, object{"currentTime": paper.WholeSeconds(q.in), "triggerTime": paper.WholeSeconds(due)}, err)
 }

@@ -120,18 +120,26 @@ func (a *Account) cancelAll(reason string, now time.Time) int {
 	return count
 }
 
-// CancelAllAfter is Kraken's dead man's switch: all orders are canceled at the time that it returns, if it isn't called
-// again before. A timeout of zero switches it off, and the time is zero. It doesn't do so by itself: see [Account.Deadline].
-func (a *Account) CancelAllAfter(timeout time.Duration, now time.Time) time.Time {
-	a.cancelAt = time.Time{}
-	if timeout > 0 {
-		a.cancelAt = now.Add(timeout)
+// maxCancelAfter is the longest timeout of the dead man's switch, in seconds: docs.kraken.com has "timeout < 86400".
+const maxCancelAfter = 86_399
+
+// CancelAllAfter is Kraken's dead man's switch: all orders are canceled at the time that it returns, if it isn't called again
+// before. Zero seconds switch it off, and the time is zero. The error is a [Refusal]. It doesn't cancel by itself: see
+// [Account.CancelAt].
+func (a *Account) CancelAllAfter(seconds int64, now time.Time) (due time.Time, err error) {
+	switch {
+	case seconds < 0 || seconds > maxCancelAfter:
+		return time.Time{}, Invalid("timeout")
+	case seconds == 0:
+		a.cancelAt = time.Time{}
+	default:
+		a.cancelAt = now.Add(time.Duration(seconds) * time.Second)
 	}
-	return a.cancelAt
+	return a.cancelAt, nil
 }
 
-// Deadline is when somebody has to call [Account.Expire]; zero for never.
-func (a *Account) Deadline() time.Time { return a.cancelAt }
+// CancelAt is when somebody has to call [Account.Expire]; zero for never.
+func (a *Account) CancelAt() time.Time { return a.cancelAt }
 
 // Expire cancels all orders if it is time for it.
 func (a *Account) Expire(now time.Time) {

@@ -127,21 +127,30 @@ func TestTheDeadMansSwitchCancelsAll(t *testing.T) {
 	a := NewAccount()
 	place(t, a, buy)
 	place(t, a, sell)
-	assert.Equal(t, now.Add(time.Minute), a.CancelAllAfter(time.Minute, now))
-	assert.Equal(t, now.Add(2*time.Minute), a.CancelAllAfter(time.Minute, now.Add(time.Minute)), "it is put off")
-	assert.Equal(t, now.Add(2*time.Minute), a.Deadline())
+	after := func(seconds int64, now time.Time) time.Time {
+		due, err := a.CancelAllAfter(seconds, now)
+		require.NoError(t, err)
+		return due
+	}
+	assert.Equal(t, now.Add(time.Minute), after(60, now))
+	assert.Equal(t, now.Add(2*time.Minute), after(60, now.Add(time.Minute)), "it is put off")
+	for _, seconds := range []int64{-1, 86_400, 1 << 62} {
+		_, err := a.CancelAllAfter(seconds, now)
+		assert.Equal(t, Invalid("timeout"), err)
+	}
+	assert.Equal(t, now.Add(2*time.Minute), a.CancelAt(), "what is refused changes nothing")
 	a.Expire(now.Add(2*time.Minute - 1))
 	assert.Len(t, a.Open(), 2)
 	a.Expire(now.Add(2 * time.Minute))
 	assert.Empty(t, a.Open())
 	assert.Equal(t, []EventType{WasCanceled, WasCanceled}, happened(a))
 	assert.Equal(t, "CancelAllOrdersAfter Timeout", a.Closed()[0].Reason)
-	assert.Zero(t, a.Deadline())
+	assert.Zero(t, a.CancelAt())
 
 	place(t, a, buy)
-	a.CancelAllAfter(time.Minute, now)
-	assert.Zero(t, a.CancelAllAfter(0, now), "it is switched off")
-	a.Expire(now.Add(time.Hour))
+	assert.Equal(t, now.Add(86_399*time.Second), after(86_399, now), "the longest")
+	assert.Zero(t, after(0, now), "it is switched off")
+	a.Expire(now.Add(48 * time.Hour))
 	assert.Equal(t, 1, a.CancelAll(now))
 	assert.Equal(t, 0, a.CancelAll(now))
 }

@@ -27,22 +27,11 @@ func CheckDeadline(deadline string, nearest time.Duration, now time.Time) error 
 	return nil
 }
 
-// maxCancelAfter is the longest timeout of the dead man's switch, in seconds: docs.kraken.com has "timeout < 86400".
-const maxCancelAfter = 86_399
-
-// Switch sets the dead man's switch: [Account.CancelAllAfter] a number of seconds. It returns the times of which Kraken tells,
-// in RFC 3339, to the second, rounded up; "0" is for never. The error is a [Refusal].
-func (a *Account) Switch(seconds int64, now time.Time) (current, trigger string, err error) {
-	if seconds < 0 || seconds > maxCancelAfter {
-		return "", "", Invalid("timeout")
+// WholeSeconds is a time of the dead man's switch as Kraken tells it: RFC 3339, to the second, rounded up. The zero time, which
+// is never, is "0".
+func WholeSeconds(t time.Time) string {
+	if t.IsZero() {
+		return "0"
 	}
-	due := a.CancelAllAfter(time.Duration(seconds)*time.Second, now)
-	if trigger = "0"; !due.IsZero() {
-		trigger = wholeSeconds(due)
-	}
-	return wholeSeconds(now), trigger, nil
-}
-
-func wholeSeconds(t time.Time) string {
 	return t.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second).Format(time.RFC3339)
 }

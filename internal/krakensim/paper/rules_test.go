@@ -30,25 +30,7 @@ func TestADeadlineLiesBetweenTheNearestAndAMinuteAhead(t *testing.T) {
 }
 
 func TestTheDeadMansSwitchTellsWholeSeconds(t *testing.T) {
-	for name, test := range map[string]struct {
-		seconds          int64
-		at               time.Time
-		current, trigger string
-	}{
-		"a whole second":     {60, noon, "2026-11-28T12:00:00Z", "2026-11-28T12:01:00Z"},
-		"a nanosecond later": {60, noon.Add(1), "2026-11-28T12:00:01Z", "2026-11-28T12:01:01Z"},
-		"the longest":        {86_399, noon, "2026-11-28T12:00:00Z", "2026-11-29T11:59:59Z"},
-		"off":                {0, noon, "2026-11-28T12:00:00Z", "0"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			a := NewAccount()
-			current, trigger, err := a.Switch(test.seconds, test.at)
-			assert.Equal(t, []any{test.current, test.trigger, nil}, []any{current, trigger, err})
-			assert.Equal(t, test.seconds != 0, !a.Deadline().IsZero())
-		})
-	}
-	for _, seconds := range []int64{-1, 86_400, 1 << 62} {
-		_, _, err := NewAccount().Switch(seconds, noon)
-		assert.Equal(t, Invalid("timeout"), err)
-	}
+	assert.Equal(t, "2026-11-28T12:00:00Z", WholeSeconds(noon))
+	assert.Equal(t, "2026-11-28T12:00:01Z", WholeSeconds(noon.Add(1)), "rounded up")
+	assert.Equal(t, "0", WholeSeconds(time.Time{}), "it is off")
 }
