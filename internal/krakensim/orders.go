@@ -82,7 +82,7 @@ func queryOrders(x *Exchange, q query) (any, error) {
 				needed = permission.QueryOpenTrades
 			}
 			if !q.may(needed) {
-				return paper.Refusal("EGeneral:Permission denied")
+				return paper.PermissionDenied
 			}
 			if wanted.has(o) {
 				orders[o.ID] = orderInfo(o, wanted.trades)

@@ -70,7 +70,7 @@ func assets(q query) (any, error) {
 	if err := q.refuseForeign([]foreign{{name: "aclass", only: []string{"currency"}}}); err != nil {
 		return nil, err
 	}
-	some, err := named(q, "asset", paper.Assets, func(a paper.Asset) []string { return []string{a.ID, a.Altname} }, unknownAsset)
+	some, err := named(q, "asset", paper.Assets, func(a paper.Asset) []string { return []string{a.ID, a.Altname} }, paper.UnknownAsset)
 	all := object{}
 	for _, asset := range some {
 		all[asset.ID] = object{
@@ -87,7 +87,7 @@ func assetPairs(q query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	some, err := named(q, "pair", paper.Pairs, func(p paper.Pair) []string { return []string{p.ID, p.Altname, p.WSName} }, unknownPair)
+	some, err := named(q, "pair", paper.Pairs, func(p paper.Pair) []string { return []string{p.ID, p.Altname, p.WSName} }, paper.UnknownPair)
 	fee := [][]float64{{0, paper.FeeRate * 100}}
 	all := object{}
 	for _, pair := range some {

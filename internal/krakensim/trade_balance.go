@@ -14,7 +14,7 @@ func tradeBalance(x *Exchange, q query) (any, error) {
 	}
 	i := slices.IndexFunc(paper.Assets, func(asset paper.Asset) bool { return name == asset.ID || name == asset.Altname })
 	if i < 0 {
-		return nil, unknownAsset
+		return nil, paper.UnknownAsset
 	}
 	in := paper.Assets[i]
 	equity, unexecuted := 0.0, 0.0

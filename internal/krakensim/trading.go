@@ -7,12 +7,6 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
-// What Kraken calls names of assets and pairs that it doesn't have.
-const (
-	unknownAsset paper.Refusal = "EQuery:Unknown asset"
-	unknownPair  paper.Refusal = "EQuery:Unknown asset pair"
-)
-
 // foreignToAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that ask for what the paper account doesn't do. It
 // trades with nobody, itself included, so it is all one which of two orders stptype would cancel.
 var foreignToAddOrder = []foreign{
@@ -65,11 +59,11 @@ func (q query) order() (request paper.Request, err error) {
 		return request, err
 	}
 	name := q.text("pair")
-	pair, ok := paper.FindPair(func(pair paper.Pair) bool {
+	pair, err := paper.FindPair(func(pair paper.Pair) bool {
 		return name == pair.ID || name == pair.Altname || name == pair.WSName
 	})
-	if !ok {
-		return request, unknownPair
+	if err != nil {
+		return request, err
 	}
 	request = paper.Request{
 		Pair:        pair,
@@ -114,7 +108,7 @@ func cancelOrder(x *Exchange, q query) (any, error) {
 	case id == "" && clientID == "":
 		return nil, paper.Invalid("txid")
 	case id != "" && clientID != "":
-		return nil, paper.Refusal("EGeneral:Invalid arguments")
+		return nil, paper.InvalidArguments
 	}
 	count := 0
 	err := x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
@@ -180,7 +174,7 @@ func amendOrder(x *Exchange, q query) (any, error) {
 	}
 	id, clientID := q.text("txid"), q.text("cl_ord_id")
 	if (id == "") == (clientID == "") {
-		return nil, paper.Refusal("EGeneral:Invalid arguments")
+		return nil, paper.InvalidArguments
 	}
 	amended := object{}
 	return amended, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) (err error) {

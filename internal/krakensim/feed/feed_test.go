@@ -51,7 +51,7 @@ func TestAnOrderIsFilledWhoeverHasIt(t *testing.T) {
 	o := place(t, f)
 	require.NoError(t, f.WithAccount("other", func(*paper.Account) error { return nil }))
 	require.NoError(t, f.Fill(o.ID, 0.1, 0))
-	assert.Equal(t, paper.InvalidVolume, f.Fill(o.ID, 1, 0))
+	assert.Equal(t, paper.Invalid("volume"), f.Fill(o.ID, 1, 0))
 	require.NoError(t, f.Fill(o.ID, 0, 0))
 	assert.Equal(t, paper.UnknownOrder, f.Fill(o.ID, 0, 0))
 	with(f, func(account *paper.Account) {

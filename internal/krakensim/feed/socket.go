@@ -168,7 +168,6 @@ func (s *socket) subscribed() bool {
 // What Kraken refuses over WebSocket, in its words.
 const (
 	invalidSession    paper.Refusal = "ESession:Invalid session"
-	permissionDenied  paper.Refusal = "EGeneral:Permission denied"
 	noMarketData      paper.Refusal = "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com"
 	alreadySubscribed paper.Refusal = "Already subscribed"
 	notSubscribed     paper.Refusal = "Subscription Not Found"
@@ -183,7 +182,7 @@ func (s *socket) authorize(token string, need permission.Need, now time.Time) (*
 	case session == nil:
 		return nil, invalidSession
 	case !need.MetBy(session.Permissions):
-		return nil, permissionDenied
+		return nil, paper.PermissionDenied
 	}
 	return session, nil
 }

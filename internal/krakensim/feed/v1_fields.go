@@ -22,10 +22,8 @@ func (f *v1Fields) refuse(err error) {
 }
 
 func (f *v1Fields) pair() paper.Pair {
-	pair, known := paper.FindPair(func(p paper.Pair) bool { return p.WSName == f.text("pair") })
-	if !known {
-		f.refuse(paper.Refusal("EQuery:Unknown asset pair"))
-	}
+	pair, err := paper.FindPair(func(p paper.Pair) bool { return p.WSName == f.text("pair") })
+	f.refuse(err)
 	return pair
 }
 

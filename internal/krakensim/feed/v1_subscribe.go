@@ -114,7 +114,7 @@ func (v v1) publish(s *socket, channel string, sub *subscription, e paper.Event)
 	case paper.Amended:
 		// No recording has this. So it is what the next snapshot has, with Kraken's documented field for the reason.
 		change = v1Order(o, "open")
-		change["amend_reason"], change["lastupdated"] = "User requested", unixTime(e.At)
+		change["amend_reason"], change["lastupdated"] = paper.UserRequested, unixTime(e.At)
 	case paper.WasFilled:
 		change = v1Closed(o, "closed", e.At)
 	case paper.WasCanceled:

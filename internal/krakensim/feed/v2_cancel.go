@@ -15,7 +15,7 @@ func (v v2) cancelOrder(s *socket, q v2Request, account *paper.Account) {
 		v.refuse(s, q, missing("order_id"))
 		return
 	case 2, 3: // Kraken's page says that they can't be combined
-		v.refuse(s, q, paper.Refusal("EGeneral:Invalid arguments"))
+		v.refuse(s, q, paper.InvalidArguments)
 		return
 	}
 	for _, id := range ids {

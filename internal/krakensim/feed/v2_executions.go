@@ -67,7 +67,7 @@ func v2Execution(e paper.Event, brief bool) object {
 		data["cum_cost"], data["fee_usd_equiv"] = 0.0, 0.0
 	case paper.New:
 	case paper.Amended:
-		data["amended"], data["reason"] = true, "User requested"
+		data["amended"], data["reason"] = true, paper.UserRequested
 		data["order_qty"], data["cum_qty"] = o.Quantity, o.Executed
 		data["limit_price"], data["limit_price_type"] = o.Price, "static"
 	case paper.Traded:

@@ -85,11 +85,7 @@ func (v v2) dispatch(s *socket, q v2Request) {
 
 // v2Pair is the market with a symbol. The error is a [paper.Refusal].
 func v2Pair(symbol string) (paper.Pair, error) {
-	pair, known := paper.FindPair(func(p paper.Pair) bool { return p.Symbol == symbol })
-	if !known {
-		return pair, paper.Refusal("EQuery:Unknown asset pair")
-	}
-	return pair, nil
+	return paper.FindPair(func(p paper.Pair) bool { return p.Symbol == symbol })
 }
 
 // v2Ordered is the order that fields ask for. The error is a [paper.Refusal].

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// userRequested is the reason of what was canceled by a request for it.
-const userRequested = "User requested"
+// UserRequested is the reason of what was amended or canceled by a request for it.
+const UserRequested = "User requested"
 
 // Change is what is to be different about an order. What is nil stays.
 type Change struct {
@@ -38,7 +38,7 @@ func (a *Account) Amend(id string, change Change, now time.Time) (amendID string
 		return "", Order{}, err
 	}
 	if changed.Rest() <= 0 {
-		a.cancel(o, userRequested, now)
+		a.cancel(o, UserRequested, now)
 		return newID("T"), o.copy(), nil
 	}
 	o.Request, o.Amended = changed.Request, true
@@ -94,7 +94,7 @@ func (a *Account) edited(id string, change Change) (old, o *Order, err error) {
 	request := change.of(old.Request)
 	request.ClientID = ""
 	if o, err = a.draft(request, old); err == nil && o.Quantity <= old.Executed {
-		err = InvalidVolume
+		err = Invalid("volume")
 	}
 	return old, o, err
 }
@@ -105,12 +105,12 @@ func (a *Account) Cancel(id string, now time.Time) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	a.cancel(o, userRequested, now)
+	a.cancel(o, UserRequested, now)
 	return o.copy(), nil
 }
 
 // CancelAll takes all open orders off the book, and returns how many there were.
-func (a *Account) CancelAll(now time.Time) int { return a.cancelAll(userRequested, now) }
+func (a *Account) CancelAll(now time.Time) int { return a.cancelAll(UserRequested, now) }
 
 func (a *Account) cancelAll(reason string, now time.Time) int {
 	count := len(a.open)

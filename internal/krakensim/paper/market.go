@@ -53,11 +53,11 @@ func FindAsset(code string) Asset {
 	return Assets[slices.IndexFunc(Assets, func(asset Asset) bool { return asset.Code == code })]
 }
 
-// FindPair returns the first pair that matches; false if none does.
-func FindPair(match func(Pair) bool) (Pair, bool) {
+// FindPair returns the pair that matches. The error is a [Refusal].
+func FindPair(match func(Pair) bool) (Pair, error) {
 	i := slices.IndexFunc(Pairs, match)
 	if i < 0 {
-		return Pair{}, false
+		return Pair{}, UnknownPair
 	}
-	return Pairs[i], true
+	return Pairs[i], nil
 }

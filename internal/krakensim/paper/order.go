@@ -9,19 +9,6 @@ import (
 	"time"
 )
 
-// A Refusal is why something can't be done, in Kraken's words: its error string.
-type Refusal string
-
-func (r Refusal) Error() string { return string(r) }
-
-// What more than one operation refuses.
-const (
-	UnknownOrder  Refusal = "EOrder:Unknown order"
-	InvalidOrder  Refusal = "EOrder:Invalid order" // not even an order's id
-	InvalidVolume Refusal = "EGeneral:Invalid arguments:volume"
-	InvalidPrice  Refusal = "EGeneral:Invalid arguments:price"
-)
-
 // Request is an order that somebody wants to place.
 type Request struct {
 	Pair        Pair
@@ -103,13 +90,13 @@ func (r *Request) check() error {
 	case r.Userref != int64(int32(r.Userref)): // docs.kraken.com, "Add Order": int32
 		return Invalid("userref")
 	case r.ClientID != "" && r.Userref != 0: // an order has one of both
-		return Refusal("EGeneral:Invalid arguments")
+		return InvalidArguments
 	case r.PostOnly && (r.Type == "market" || r.TimeInForce == "IOC"): // which take, or nothing
 		return Invalid("post_only")
 	case !possible(r.Quantity):
-		return InvalidVolume
+		return Invalid("volume")
 	case r.Type == "limit" && !possible(r.Price):
-		return InvalidPrice
+		return Invalid("price")
 	case r.Type == "limit" && r.Price != round(r.Price, r.Pair.Decimals):
 		return Refusal(fmt.Sprintf("EOrder:Invalid price:%s price can only be specified up to %d decimals.",
 			r.Pair.Altname, r.Pair.Decimals))

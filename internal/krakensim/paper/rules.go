@@ -2,9 +2,6 @@ package paper
 
 import "time"
 
-// Invalid is how Kraken refuses the value of a field that it knows.
-func Invalid(field string) Refusal { return Refusal("EGeneral:Invalid arguments:" + field) }
-
 // farthestDeadline is how far ahead a deadline may be: docs.kraken.com, "Add Order".
 const farthestDeadline = time.Minute
 

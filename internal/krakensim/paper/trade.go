@@ -40,10 +40,10 @@ func (a *Account) Fill(id string, quantity, price float64, now time.Time) (Trade
 	quantity, price = round(quantity, VolumeDecimals), round(price, o.Pair.Decimals)
 	switch {
 	case !possible(quantity) || quantity > o.Rest():
-		return Trade{}, InvalidVolume
+		return Trade{}, Invalid("volume")
 	case !possible(price),
 		o.Side == "buy" && price > o.Price, o.Side == "sell" && price < o.Price: // worse than the order's limit
-		return Trade{}, InvalidPrice
+		return Trade{}, Invalid("price")
 	}
 	a.traded++
 	trade := Trade{ID: newID("T"), Number: a.traded, Price: price, Quantity: quantity, At: now}

@@ -66,11 +66,11 @@ func TestAFillThatCannotBe(t *testing.T) {
 		quantity, price float64
 		want            Refusal
 	}{
-		"more than is left":             {buy, 0.50000001, 0, InvalidVolume},
-		"less than nothing":             {buy, -1, 0, InvalidVolume},
-		"a price below nothing":         {buy, 0, -1, InvalidPrice},
-		"dearer than the buyer's limit": {buy, 0, 20_000.1, InvalidPrice},
-		"below the seller's limit":      {sell, 0, 3_000.49, InvalidPrice},
+		"more than is left":             {buy, 0.50000001, 0, Invalid("volume")},
+		"less than nothing":             {buy, -1, 0, Invalid("volume")},
+		"a price below nothing":         {buy, 0, -1, Invalid("price")},
+		"dearer than the buyer's limit": {buy, 0, 20_000.1, Invalid("price")},
+		"below the seller's limit":      {sell, 0, 3_000.49, Invalid("price")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := NewAccount()
