@@ -57,6 +57,14 @@ func (q query) integer(name string) (int64, error) {
 	return number, nil
 }
 
+// pair is a field's market, by any of the names that Kraken takes.
+func (q query) pair() (paper.Pair, error) {
+	name := q.text("pair")
+	return paper.FindPair(func(pair paper.Pair) bool {
+		return name == pair.ID || name == pair.Altname || name == pair.WSName
+	})
+}
+
 // foreign is a field of Kraken's that the paper account has nothing for.
 type foreign struct {
 	name    string

@@ -1,7 +1,6 @@
 package krakensim
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
@@ -58,10 +57,7 @@ func (q query) order() (request paper.Request, err error) {
 	if err = q.deadline(); err != nil {
 		return request, err
 	}
-	name := q.text("pair")
-	pair, err := paper.FindPair(func(pair paper.Pair) bool {
-		return name == pair.ID || name == pair.Altname || name == pair.WSName
-	})
+	pair, err := q.pair()
 	if err != nil {
 		return request, err
 	}
@@ -103,22 +99,14 @@ func (q query) postOnly() (postOnly bool, err error) {
 
 // cancelOrder cancels an order by Kraken's id or the client's, or all that have a userref.
 func cancelOrder(x *Exchange, q query) (any, error) {
-	id, clientID := q.text("txid"), q.text("cl_ord_id")
-	switch {
-	case id == "" && clientID == "":
-		return nil, paper.Invalid("txid")
-	case id != "" && clientID != "":
-		return nil, paper.InvalidArguments
-	}
-	count := 0
-	err := x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
-		ids := []string{id}
-		if clientID != "" {
-			ids = matching(account, func(o paper.Order) bool { return o.ClientID == clientID })
-		} else if userref, err := strconv.ParseInt(id, 10, 32); err == nil && userref != 0 { // 0 is none
-			ids = matching(account, func(o paper.Order) bool { return o.Userref == userref })
+	canceled := object{}
+	return canceled, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
+		id, err := account.Which(q.text("txid"), q.text("cl_ord_id"))
+		if err != nil {
+			return err
 		}
-		if count = len(ids); count == 0 {
+		ids := account.Named(id)
+		if len(ids) == 0 {
 			return paper.UnknownOrder
 		}
 		for _, id := range ids {
@@ -126,19 +114,9 @@ func cancelOrder(x *Exchange, q query) (any, error) {
 				return err
 			}
 		}
+		canceled["count"] = len(ids)
 		return nil
 	})
-	return object{"count": count}, err
-}
-
-// matching are the ids of the open orders for which is is true.
-func matching(account *paper.Account, is func(paper.Order) bool) (ids []string) {
-	for _, o := range account.Open() {
-		if is(o) {
-			ids = append(ids, o.ID)
-		}
-	}
-	return ids
 }
 
 func cancelAll(x *Exchange, q query) (any, error) {
@@ -164,7 +142,7 @@ func cancelAllOrdersAfter(x *Exchange, q query) (any, error) {
 }
 
 // foreignToAmendOrder are the fields of AmendOrder that the paper account doesn't know.
-var foreignToAmendOrder = []foreign{{name: "display_qty"}, {name: "trigger_price"}, {name: "pair"}}
+var foreignToAmendOrder = []foreign{{name: "display_qty"}, {name: "trigger_price"}}
 
 // amendOrder changes an order's quantity or price. It is what ccxt's editOrder asks for.
 func amendOrder(x *Exchange, q query) (any, error) {
@@ -172,18 +150,11 @@ func amendOrder(x *Exchange, q query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, clientID := q.text("txid"), q.text("cl_ord_id")
-	if (id == "") == (clientID == "") {
-		return nil, paper.InvalidArguments
-	}
 	amended := object{}
 	return amended, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) (err error) {
-		if clientID != "" {
-			o, ok := account.FindClientID(clientID)
-			if !ok {
-				return paper.UnknownOrder
-			}
-			id = o.ID
+		id, err := account.Which(q.text("txid"), q.text("cl_ord_id"))
+		if err != nil {
+			return err
 		}
 		amended["amend_id"], _, err = account.Amend(id, change, q.now)
 		return err
@@ -197,6 +168,13 @@ func (q query) change() (change paper.Change, err error) {
 	}
 	if err = q.deadline(); err != nil {
 		return change, err
+	}
+	if q.text("pair") != "" {
+		pair, err := q.pair()
+		if err != nil {
+			return change, err
+		}
+		change.Pair = &pair
 	}
 	if change.Quantity, err = q.optional("order_qty"); err != nil {
 		return change, err

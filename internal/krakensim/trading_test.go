@@ -143,7 +143,7 @@ func TestOrdersAreCanceledByAnyOfTheirNames(t *testing.T) {
 		{[]string{"cl_ord_id", "mine"}, `{"error":["EOrder:Unknown order"]}`},
 		{[]string{"txid", "OABCDE-FGHIJ-KLMNOP"}, `{"error":["EOrder:Unknown order"]}`},
 		{[]string{"txid", "XXXX-XXXX-XXXXX"}, `{"error":["EOrder:Invalid order"]}`},
-		{[]string{"txid", "0"}, `{"error":["EOrder:Invalid order"]}`}, // which would be all without a userref
+		{[]string{"txid", "0"}, `{"error":["EOrder:Unknown order"]}`}, // which would be all without a userref
 		{[]string{"txid", first, "cl_ord_id", "mine"}, `{"error":["EGeneral:Invalid arguments"]}`},
 		{nil, `{"error":["EGeneral:Invalid arguments:txid"]}`},
 	} {
@@ -183,9 +183,11 @@ func TestAnAmendedOrderKeepsItsID(t *testing.T) {
 		want   string
 	}{
 		{[]string{"txid", id, "order_qty", "0.02", "post_only", "true"}, `{"error":[],"result":{"amend_id":"*"}}`},
-		{[]string{"cl_ord_id", "mine", "limit_price", "20001.5"}, `{"error":[],"result":{"amend_id":"*"}}`},
+		{[]string{"cl_ord_id", "mine", "limit_price", "20001.5", "pair", "XBTUSD"}, `{"error":[],"result":{"amend_id":"*"}}`},
 		{[]string{"txid", id}, `{"error":["EOrder:No amendable parameters specified"]}`},
-		{[]string{"order_qty", "0.02"}, `{"error":["EGeneral:Invalid arguments"]}`},
+		{[]string{"order_qty", "0.02"}, `{"error":["EGeneral:Invalid arguments:txid"]}`},
+		{[]string{"txid", id, "order_qty", "0.02", "pair", "ETHUSD"}, `{"error":["EGeneral:Invalid arguments:pair"]}`},
+		{[]string{"txid", id, "order_qty", "0.02", "pair", "DOTUSD"}, `{"error":["EQuery:Unknown asset pair"]}`},
 		{[]string{"txid", id, "cl_ord_id", "mine", "order_qty", "0.02"}, `{"error":["EGeneral:Invalid arguments"]}`},
 		{[]string{"txid", "OABCDE-FGHIJ-KLMNOP", "order_qty", "0.02"}, `{"error":["EOrder:Unknown order"]}`},
 		{[]string{"cl_ord_id", "yours", "order_qty", "0.02"}, `{"error":["EOrder:Unknown order"]}`},

@@ -1,8 +1,6 @@
 package feed
 
 import (
-	"strconv"
-
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
@@ -70,14 +68,15 @@ func (v v1) editOrder(s *socket, q v1Request) {
 
 func editV1Order(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
+	pair := fields.pair()
 	change := paper.Change{
+		Pair:     &pair,
 		Quantity: fields.decimal("volume"),
 		Price:    fields.decimal("price"),
 		PostOnly: fields.postOnly(),
 		Userref:  fields.userref("newuserref"),
 	}
-	pair := fields.pair()
-	ids := v1Named(account, fields.text("orderid"))
+	ids := account.Named(fields.text("orderid"))
 	switch {
 	case fields.err != nil:
 		return nil, fields.err
@@ -89,8 +88,6 @@ func editV1Order(account *paper.Account, q v1Request) (object, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case pair != old.Pair:
-		return nil, paper.Invalid("pair")
 	case old.Executed > 0: // Kraken's page: "cannot be used on partially filled orders"
 		return nil, paper.Invalid("volume")
 	case isTrue(q.fields["validate"]):
@@ -110,25 +107,16 @@ func (v v1) amendOrder(s *socket, q v1Request) {
 func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
 	change := paper.Change{Quantity: fields.decimal("volume"), Price: fields.decimal("limit_price")}
+	if fields.params["pair"] != nil {
+		pair := fields.pair()
+		change.Pair = &pair
+	}
 	by := "txid"
-	id := fields.text(by)
-	switch {
-	case fields.params[by] != nil && fields.params["cl_ord_id"] != nil: // either, not both
-		fields.refuse(paper.Invalid("cl_ord_id"))
-	case fields.params[by] != nil:
-	case fields.params["cl_ord_id"] == nil:
-		fields.refuse(paper.Invalid(by))
-	default:
+	if fields.params["cl_ord_id"] != nil {
 		by = "cl_ord_id"
-		o, there := account.FindClientID(fields.text(by))
-		if !there {
-			fields.refuse(paper.UnknownOrder)
-		}
-		id = o.ID
 	}
-	if o, there := account.Find(id); there && fields.params["pair"] != nil && fields.pair() != o.Pair {
-		fields.refuse(paper.Invalid("pair"))
-	}
+	id, err := account.Which(fields.text("txid"), fields.text("cl_ord_id"))
+	fields.refuse(err)
 	fields.refuse(checkDeadline(fields.params, q.in))
 	if fields.err != nil {
 		return nil, fields.err
@@ -149,7 +137,7 @@ func (v v1) cancelOrder(s *socket, q v1Request) {
 		return
 	}
 	for _, id := range txIDs {
-		orders := v1Named(account, id)
+		orders := account.Named(id)
 		if len(orders) == 0 {
 			v.refuse(s, q, paper.UnknownOrder)
 		}
@@ -159,28 +147,12 @@ func (v v1) cancelOrder(s *socket, q v1Request) {
 		}
 	}
 	for _, id := range clientIDs {
-		o, there := account.FindClientID(id)
-		if !there {
-			v.refuse(s, q, paper.UnknownOrder)
-			continue
+		o, err := account.FindClientID(id)
+		if err == nil {
+			_, err = account.Cancel(o.ID, q.in)
 		}
-		_, err := account.Cancel(o.ID, q.in)
 		v.answer(s, q, object{}, err)
 	}
-}
-
-// v1Named returns the ids for which an id stands: itself or, if it is a userref, those of the open orders with it.
-func v1Named(account *paper.Account, id string) (ids []string) {
-	userref, err := strconv.ParseInt(id, 10, 32)
-	if err != nil {
-		return []string{id}
-	}
-	for _, o := range account.Open() {
-		if o.Userref == userref && userref != 0 { // zero is for none
-			ids = append(ids, o.ID)
-		}
-	}
-	return ids
 }
 
 func (v v1) cancelAll(s *socket, q v1Request) {

@@ -132,7 +132,7 @@ func TestV1AmendsAnOrderThatStaysTheSame(t *testing.T) {
 			`,"txid":"x"`:                         "EOrder:Invalid order",
 			`,"txid":"OXXXXX-XXXXX-XXXXXX"`:       "EOrder:Unknown order",
 			`,"txid":"O1"`:                        "EOrder:No amendable parameters specified",
-			`,"txid":"O1","cl_ord_id":"mine"`:     "EGeneral:Invalid arguments:cl_ord_id",
+			`,"txid":"O1","cl_ord_id":"mine"`:     "EGeneral:Invalid arguments",
 			`,"txid":"O1","pair":"XBT/USD"`:       "EGeneral:Invalid arguments:pair",
 			`,"txid":"O1","trigger_price":"1"`:    "EGeneral:Invalid arguments:trigger_price",
 			`,"txid":"O1","display_volume":"1"`:   "EGeneral:Invalid arguments:display_volume",

@@ -1,8 +1,6 @@
 package feed
 
 import (
-	"strconv"
-
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
@@ -72,17 +70,19 @@ func (v v2) batchCancel(s *socket, q v2Request, account *paper.Account) {
 		return
 	}
 	count := 0
-	for _, id := range ids { // Kraken's, or a number of the client's
-		if userref, err := strconv.ParseInt(id, 10, 64); err == nil {
-			count += len(v2CancelUserref(account, userref, q.in))
-		} else if _, err := account.Cancel(id, q.in); err == nil {
+	cancel := func(id string) {
+		if _, err := account.Cancel(id, q.in); err == nil {
 			count++
 		}
 	}
+	for _, id := range ids { // Kraken's, or a number of the client's
+		for _, id := range account.Named(id) {
+			cancel(id)
+		}
+	}
 	for _, clientID := range clientIDs {
-		if o, there := account.FindClientID(clientID); there {
-			_, _ = account.Cancel(o.ID, q.in) // it is there
-			count++
+		if o, err := account.FindClientID(clientID); err == nil {
+			cancel(o.ID)
 		}
 	}
 	if count == 0 {

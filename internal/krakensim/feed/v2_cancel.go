@@ -1,8 +1,6 @@
 package feed
 
 import (
-	"time"
-
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
@@ -23,34 +21,22 @@ func (v v2) cancelOrder(s *socket, q v2Request, account *paper.Account) {
 		v.answer(s, q, object{"order_id": id}, err)
 	}
 	for _, clientID := range clientIDs {
-		o, there := account.FindClientID(clientID)
-		if !there {
-			v.refuse(s, q, paper.UnknownOrder)
-			continue
+		o, err := account.FindClientID(clientID)
+		if err == nil {
+			_, err = account.Cancel(o.ID, q.in)
 		}
-		_, err := account.Cancel(o.ID, q.in)
 		v.answer(s, q, object{"cl_ord_id": clientID}, err)
 	}
 	for _, userref := range userrefs {
-		canceled := v2CancelUserref(account, userref, q.in)
-		for _, id := range canceled {
-			v.answer(s, q, object{"order_id": id}, nil)
-		}
-		if canceled == nil {
+		ids := account.WithUserref(userref)
+		if len(ids) == 0 {
 			v.refuse(s, q, paper.UnknownOrder)
 		}
-	}
-}
-
-// v2CancelUserref cancels all orders with a number of the client's, and returns their ids.
-func v2CancelUserref(account *paper.Account, userref int64, now time.Time) (ids []string) {
-	for _, o := range account.Open() {
-		if o.Userref == userref && userref != 0 {
-			_, _ = account.Cancel(o.ID, now) // it is there
-			ids = append(ids, o.ID)
+		for _, id := range ids {
+			_, err := account.Cancel(id, q.in)
+			v.answer(s, q, object{"order_id": id}, err)
 		}
 	}
-	return ids
 }
 
 func (v v2) cancelAll(s *socket, q v2Request, account *paper.Account) {

@@ -139,69 +139,53 @@ func (v v2) addOrder(s *socket, q v2Request, account *paper.Account) {
 }
 
 func (v v2) amendOrder(s *socket, q v2Request, account *paper.Account) {
-	id, clientID := pointer[string](q.params, "order_id"), pointer[string](q.params, "cl_ord_id")
 	result := object{}
-	switch {
-	case id == nil && clientID == nil:
+	for _, name := range []string{"order_id", "cl_ord_id"} { // it is one of them
+		if q.params[name] != nil {
+			result[name] = q.params[name]
+		}
+	}
+	if len(result) == 0 {
 		v.refuse(s, q, missing("order_id"))
 		return
-	case id != nil && clientID != nil:
-		v.refuse(s, q, paper.Invalid("cl_ord_id"))
-		return
-	case id != nil:
-		result["order_id"] = *id
-	default:
-		o, there := account.FindClientID(*clientID)
-		if !there {
-			v.refuse(s, q, paper.UnknownOrder)
-			return
-		}
-		id, result["cl_ord_id"] = &o.ID, *clientID
 	}
-	err := v2SamePair(account, *id, q.params)
+	id, err := account.Which(q.params.text("order_id"), q.params.text("cl_ord_id"))
+	var change paper.Change
 	if err == nil {
-		result["amend_id"], _, err = account.Amend(*id, v2Change(q.params), q.in)
+		change, err = v2Change(q.params)
+	}
+	if err == nil {
+		result["amend_id"], _, err = account.Amend(id, change, q.in)
 	}
 	v.answer(s, q, result, err)
 }
 
 func (v v2) editOrder(s *socket, q v2Request, account *paper.Account) {
 	id := q.params.text("order_id")
-	if err := v2SamePair(account, id, q.params); err != nil {
-		v.refuse(s, q, err)
-		return
-	}
 	var o paper.Order
-	var err error
-	if value[bool](q.params, "validate") {
-		_, err = account.CheckEdit(id, v2Change(q.params))
-	} else {
-		o, err = account.Edit(id, v2Change(q.params), q.in)
+	change, err := v2Change(q.params)
+	switch {
+	case err != nil:
+	case value[bool](q.params, "validate"):
+		_, err = account.CheckEdit(id, change)
+	default:
+		o, err = account.Edit(id, change, q.in)
 	}
 	v.answer(s, q, object{"order_id": o.ID, "original_order_id": id}, err)
 }
 
-// v2Change is what is to be different about an order.
-func v2Change(p params) paper.Change {
-	return paper.Change{
+// v2Change is what is to be different about an order. The error is a [paper.Refusal].
+func v2Change(p params) (paper.Change, error) {
+	change := paper.Change{
 		Quantity: pointer[float64](p, "order_qty"),
 		Price:    pointer[float64](p, "limit_price"),
 		PostOnly: pointer[bool](p, "post_only"),
 		Userref:  pointer[int64](p, "order_userref"),
 	}
-}
-
-// v2SamePair refuses a request that has the symbol of another market than the order's.
-func v2SamePair(account *paper.Account, id string, p params) error {
-	symbol := pointer[string](p, "symbol")
-	if symbol == nil {
-		return nil
+	if p["symbol"] == nil {
+		return change, nil
 	}
-	if _, err := v2Pair(*symbol); err != nil {
-		return err
-	}
-	if o, there := account.Find(id); there && o.Pair.Symbol != *symbol {
-		return paper.InvalidOrder
-	}
-	return nil
+	pair, err := v2Pair(p.text("symbol"))
+	change.Pair = &pair
+	return change, err
 }

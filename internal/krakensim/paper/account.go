@@ -168,12 +168,8 @@ func (a *Account) add(o *Order, now time.Time) {
 }
 
 // Find returns the open order with Kraken's id; false if there is none.
-func (a *Account) Find(id string) (Order, bool) { return found(a.byID(id)) }
-
-// FindClientID returns the open order with the client's id; false if there is none.
-func (a *Account) FindClientID(id string) (Order, bool) { return found(a.byClientID(id)) }
-
-func found(o *Order) (Order, bool) {
+func (a *Account) Find(id string) (Order, bool) {
+	o := a.byID(id)
 	if o == nil {
 		return Order{}, false
 	}

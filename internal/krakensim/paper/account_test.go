@@ -104,11 +104,6 @@ func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	assert.EqualValues(t, 100_000, a.Balance("USD"), "held, not gone")
 	assert.Equal(t, "buy 0.50000000 XBTUSD @ limit 20000.0", o.Describe("XBTUSD"))
 
-	byClient, there := a.FindClientID("mine")
-	assert.True(t, there)
-	assert.Equal(t, o, byClient)
-	_, there = a.FindClientID("")
-	assert.False(t, there)
 	_, err = a.Place(with(sell, func(r *Request) { r.ClientID = "mine" }), now)
 	assert.Equal(t, Refusal("EGeneral:Invalid arguments:cl_ord_id not unique"), err)
 
@@ -129,7 +124,7 @@ func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	assert.Equal(t, o, recalled)
 	_, err = a.Recall("mine")
 	assert.Equal(t, InvalidOrder, err)
-	_, there = a.Find(o.ID)
+	_, there := a.Find(o.ID)
 	assert.False(t, there)
 }
 

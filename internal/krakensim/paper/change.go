@@ -10,6 +10,7 @@ const UserRequested = "User requested"
 
 // Change is what is to be different about an order. What is nil stays.
 type Change struct {
+	Pair     *Pair    // isn't changed: it has to be the order's
 	Quantity *float64 // in all, with what was executed
 	Price    *float64
 	PostOnly *bool  // of the order that Edit makes
@@ -22,6 +23,14 @@ func (c Change) of(r Request) Request {
 	set(&r.PostOnly, c.PostOnly)
 	set(&r.Userref, c.Userref)
 	return r
+}
+
+// in refuses a change of an order in another pair.
+func (c Change) in(pair Pair) error {
+	if c.Pair != nil && *c.Pair != pair {
+		return Invalid("pair")
+	}
+	return nil
 }
 
 func set[T any](field *T, to *T) {
@@ -49,6 +58,9 @@ func (a *Account) Amend(id string, change Change, now time.Time) (amendID string
 // changed returns an open order, and what it would be.
 func (a *Account) changed(id string, change Change) (o, changed *Order, err error) {
 	if o, err = a.named(id); err != nil {
+		return nil, nil, err
+	}
+	if err := change.in(o.Pair); err != nil {
 		return nil, nil, err
 	}
 	to := *o
@@ -89,6 +101,9 @@ func (a *Account) CheckEdit(id string, change Change) (Request, error) {
 
 func (a *Account) edited(id string, change Change) (old, o *Order, err error) {
 	if old, err = a.named(id); err != nil {
+		return nil, nil, err
+	}
+	if err := change.in(old.Pair); err != nil {
 		return nil, nil, err
 	}
 	request := change.of(old.Request)

@@ -59,6 +59,8 @@ func TestAChangeThatIsRefusedLeavesTheOrderAsItWas(t *testing.T) {
 		"what it is already":             {Change{Quantity: to(0.5)}, "EOrder:No amendable parameters specified", ""},
 		"what it is but for a crumb":     {Change{Quantity: to(0.500000001)}, "EOrder:No amendable parameters specified", ""},
 		"that its price is to rest":      {Change{PostOnly: to(true)}, "EOrder:No amendable parameters specified", ""},
+		"its own pair":                   {Change{Pair: &Pairs[0], Quantity: to(1.0)}, "", ""},
+		"another pair":                   {Change{Pair: &Pairs[1], Quantity: to(1.0)}, Invalid("pair"), Invalid("pair")},
 		"no volume":                      {Change{Quantity: to(0.0)}, Invalid("volume"), Invalid("volume")},
 		"what was executed, and no more": {Change{Quantity: to(0.2)}, "", Invalid("volume")},
 		"a bit more than was executed":   {Change{Quantity: to(0.20005)}, "", ""},
