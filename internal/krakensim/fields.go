@@ -2,7 +2,6 @@ package krakensim
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,25 +21,21 @@ func (q query) flag(name string) (bool, error) {
 	return false, paper.Invalid(name)
 }
 
-// decimal is a field's number, in digits; 0 if it isn't there. Relative prices (+5, #1%) are refused.
-func (q query) decimal(name string) (float64, error) {
+// number is a field's volume, price or time; 0 if it isn't there.
+func (q query) number(name string) (float64, error) {
 	text := q.text(name)
 	if text == "" {
 		return 0, nil
 	}
-	number, err := strconv.ParseFloat(text, 64)
-	if err != nil || strings.Trim(text, "0123456789.") != "" {
-		return 0, paper.Invalid(name)
-	}
-	return number, nil
+	return paper.ParseNumber(name, text)
 }
 
-// optional is as decimal, but nil if it isn't there.
+// optional is as number, but nil if it isn't there.
 func (q query) optional(name string) (*float64, error) {
 	if q.text(name) == "" {
 		return nil, nil
 	}
-	number, err := q.decimal(name)
+	number, err := q.number(name)
 	return &number, err
 }
 
@@ -50,11 +45,7 @@ func (q query) integer(name string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	number, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		return 0, paper.Invalid(name)
-	}
-	return number, nil
+	return paper.ParseInteger(name, text)
 }
 
 // pair is a field's market, by any of the names that Kraken takes.

@@ -44,7 +44,7 @@ func (q query) time(name string, at func(id string) (time.Time, bool)) (t time.T
 		return t.Truncate(time.Microsecond), nil
 	}
 	const latest = 1 << 42 // so that microseconds are 64 bits
-	number, err := q.decimal(name)
+	number, err := q.number(name)
 	return time.UnixMicro(int64(math.Round(min(number, latest) * 1e6))), err
 }
 

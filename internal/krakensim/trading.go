@@ -1,10 +1,6 @@
 package krakensim
 
-import (
-	"strings"
-
-	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
-)
+import "github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 
 // foreignToAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that ask for what the paper account doesn't do. It
 // trades with nobody, itself included, so it is all one which of two orders stptype would cancel.
@@ -68,33 +64,17 @@ func (q query) order() (request paper.Request, err error) {
 		TimeInForce: q.text("timeinforce"),
 		ClientID:    q.text("cl_ord_id"),
 	}
-	if request.Quantity, err = q.decimal("volume"); err != nil {
+	if request.Quantity, err = q.number("volume"); err != nil {
 		return request, err
 	}
-	if request.Price, err = q.decimal("price"); err != nil {
+	if request.Price, err = q.number("price"); err != nil {
 		return request, err
 	}
 	if request.Userref, err = q.integer("userref"); err != nil {
 		return request, err
 	}
-	request.PostOnly, err = q.postOnly()
+	request.PostOnly, err = paper.ParseFlags(q.text("oflags"))
 	return request, err
-}
-
-// postOnly reads an order's flags. The paper account takes its fee in the quote currency (fciq) only.
-func (q query) postOnly() (postOnly bool, err error) {
-	for flag := range strings.SplitSeq(q.text("oflags"), ",") {
-		switch flag {
-		case "post":
-			postOnly = true
-		case "", "fciq", "nompp": // the last of which Kraken ignores
-		case "viqc":
-			return false, paper.Invalid("viqc")
-		default:
-			return false, paper.Invalid("oflags")
-		}
-	}
-	return postOnly, nil
 }
 
 // cancelOrder cancels an order by Kraken's id or the client's, or all that have a userref.

@@ -39,8 +39,8 @@ func addV1Order(account *paper.Account, q v1Request) (object, error) {
 		Pair:        fields.pair(),
 		Side:        fields.text("type"),
 		Type:        fields.text("ordertype"),
-		Quantity:    or(fields.decimal("volume"), 0),
-		Price:       or(fields.decimal("price"), 0),
+		Quantity:    or(fields.number("volume"), 0),
+		Price:       or(fields.number("price"), 0),
 		PostOnly:    or(fields.postOnly(), false),
 		TimeInForce: fields.text("timeinforce"),
 		ClientID:    fields.text("cl_ord_id"),
@@ -71,8 +71,8 @@ func editV1Order(account *paper.Account, q v1Request) (object, error) {
 	pair := fields.pair()
 	change := paper.Change{
 		Pair:     &pair,
-		Quantity: fields.decimal("volume"),
-		Price:    fields.decimal("price"),
+		Quantity: fields.number("volume"),
+		Price:    fields.number("price"),
 		PostOnly: fields.postOnly(),
 		Userref:  fields.userref("newuserref"),
 	}
@@ -106,7 +106,7 @@ func (v v1) amendOrder(s *socket, q v1Request) {
 
 func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
-	change := paper.Change{Quantity: fields.decimal("volume"), Price: fields.decimal("limit_price")}
+	change := paper.Change{Quantity: fields.number("volume"), Price: fields.number("limit_price")}
 	if fields.params["pair"] != nil {
 		pair := fields.pair()
 		change.Pair = &pair

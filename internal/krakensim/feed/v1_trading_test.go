@@ -36,7 +36,7 @@ func TestV1RefusesOrdersInKrakensWords(t *testing.T) {
 		"margin":                         {`,"margin":true`, "EGeneral:Invalid arguments:margin"},
 		"a position to reduce":           {`,"reduce_only":true`, "EGeneral:Invalid arguments:reduce_only"},
 		"a fee in the base currency":     {`,"oflags":"post,fcib"`, "EGeneral:Invalid arguments:oflags"},
-		"a volume in quote currency":     {`,"oflags":"viqc"`, "EGeneral:Invalid arguments:oflags"},
+		"a volume in quote currency":     {`,"oflags":"viqc"`, "EGeneral:Invalid arguments:viqc"},
 		"a start":                        {`,"starttm":"+5"`, "EGeneral:Invalid arguments:starttm"},
 		"an end":                         {`,"expiretm":"+5"`, "EGeneral:Invalid arguments:expiretm"},
 		"an end by its kind":             {`,"timeinforce":"GTD"`, "EGeneral:Invalid arguments:timeinforce"},

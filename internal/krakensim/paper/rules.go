@@ -1,6 +1,11 @@
 package paper
 
-import "time"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // farthestDeadline is how far ahead a deadline may be: docs.kraken.com, "Add Order".
 const farthestDeadline = time.Minute
@@ -31,4 +36,42 @@ func WholeSeconds(t time.Time) string {
 		return "0"
 	}
 	return t.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second).Format(time.RFC3339)
+}
+
+// numberForm leaves out the prices relative to the market's that Kraken has ("+2%"): here is no market.
+var numberForm = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
+
+// ParseNumber reads a volume, a price or a time that came as text, in a field. The error is a [Refusal].
+func ParseNumber(field, text string) (float64, error) {
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil || !numberForm.MatchString(text) {
+		return 0, Invalid(field)
+	}
+	return number, nil
+}
+
+// ParseInteger reads an integer of 32 bits, such as a userref, that came as text, in a field. The error is a [Refusal].
+func ParseInteger(field, text string) (int64, error) {
+	number, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, Invalid(field)
+	}
+	return number, nil
+}
+
+// ParseFlags reads an order's flags ("oflags"), which tell whether it is post-only. The account takes its fee in the quote
+// currency (fciq) only. The error is a [Refusal].
+func ParseFlags(oflags string) (postOnly bool, err error) {
+	for flag := range strings.SplitSeq(oflags, ",") {
+		switch flag {
+		case "post":
+			postOnly = true
+		case "", "fciq", "nompp": // the last of which Kraken ignores
+		case "viqc":
+			return false, Invalid("viqc")
+		default:
+			return false, Invalid("oflags")
+		}
+	}
+	return postOnly, nil
 }

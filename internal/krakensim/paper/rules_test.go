@@ -29,6 +29,34 @@ func TestADeadlineLiesBetweenTheNearestAndAMinuteAhead(t *testing.T) {
 	}
 }
 
+func TestNumbersAsText(t *testing.T) {
+	for text, want := range map[string]float64{"1": 1, "0.5": 0.5, "007.50": 7.5, "946684799.9": 946684799.9} {
+		number, err := ParseNumber("price", text)
+		assert.Equal(t, []any{want, nil}, []any{number, err}, text)
+	}
+	for _, text := range []string{"", ".5", "5.", "1e3", "-1", "+5", "#1%", "Inf", "NaN", "0x1", "1_0", "1,5", " 1"} {
+		_, err := ParseNumber("price", text)
+		assert.Equal(t, Invalid("price"), err, text)
+	}
+	number, err := ParseInteger("userref", "-2147483648")
+	assert.Equal(t, []any{int64(-2147483648), nil}, []any{number, err})
+	for _, text := range []string{"", "2147483648", "1.5", "seven"} {
+		_, err := ParseInteger("userref", text)
+		assert.Equal(t, Invalid("userref"), err, text)
+	}
+}
+
+func TestFlagsAsText(t *testing.T) {
+	for oflags, want := range map[string]bool{"": false, "fciq": false, "fciq,nompp": false, "post": true, "post,fciq": true} {
+		postOnly, err := ParseFlags(oflags)
+		assert.Equal(t, []any{want, nil}, []any{postOnly, err}, oflags)
+	}
+	for oflags, field := range map[string]string{"fcib": "oflags", "post,fast": "oflags", "viqc": "viqc", "post, fciq": "oflags"} {
+		_, err := ParseFlags(oflags)
+		assert.Equal(t, Invalid(field), err, oflags)
+	}
+}
+
 func TestTheDeadMansSwitchTellsWholeSeconds(t *testing.T) {
 	assert.Equal(t, "2026-11-28T12:00:00Z", WholeSeconds(noon))
 	assert.Equal(t, "2026-11-28T12:00:01Z", WholeSeconds(noon.Add(1)), "rounded up")
