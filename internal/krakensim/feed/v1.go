@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
 // v1 is Kraken's WebSocket API v1, as at wss://ws-auth.kraken.com: private channels and trading, no market data. Its pages
@@ -65,23 +66,24 @@ var v1Messages = map[string]v1Message{
 		optional("stp_type", isText, `"cancel_newest"`, `"cancel_oldest"`, `"cancel_both"`),
 		foreign("sender_sub_id", isText), foreign("close[ordertype]", isText), foreign("close[price]", isText),
 		foreign("close[price2]", isText),
-	}, v1.addOrder},
+	}, v1ForAccount(permission.ToPlace, v1AddOrder)},
 	"editOrder": {"editOrderStatus", form{
 		v1Token, required("orderid", isText), v1Pair,
 		optional("volume", isText), // required, says the page, whose own example has none
 		optional("price", isText), optional("oflags", isText), optional("newuserref", isText), v1Validate,
 		optional("price2", isText, `"0"`),
-	}, v1.editOrder},
+	}, v1ForAccount(permission.ToEdit, v1EditOrder)},
 	"amendOrder": {"amendOrderStatus", form{
 		v1Token, optional("txid", isText), optional("cl_ord_id", isText), optional("volume", isText),
 		optional("limit_price", isText), optional("post_only", isFlag), optional("pair", isText), v1Deadline,
 		foreign("display_volume", isText), foreign("trigger_price", isText),
-	}, v1.amendOrder},
+	}, v1ForAccount(permission.ToChange, v1AmendOrder)},
 	"cancelOrder": {"cancelOrderStatus", form{
 		v1Token, optional("txid", isTexts), optional("cl_ord_id", isTexts),
 	}, v1.cancelOrder},
-	"cancelAll":            {"cancelAllStatus", form{v1Token}, v1.cancelAll},
-	"cancelAllOrdersAfter": {"cancelAllOrdersAfterStatus", form{v1Token, required("timeout", isInteger)}, v1.cancelAllOrdersAfter},
+	"cancelAll": {"cancelAllStatus", form{v1Token}, v1ForAccount(permission.ToChange, v1CancelAll)},
+	"cancelAllOrdersAfter": {"cancelAllOrdersAfterStatus", form{v1Token, required("timeout", isInteger)},
+		v1ForAccount(permission.ToChange, v1CancelAllOrdersAfter)},
 }
 
 func (v v1) receive(s *socket, message []byte, now time.Time) {

@@ -5,17 +5,6 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
-// trader finds the account for which the request's token may trade, if it may do so. If there is none, the client has been
-// told.
-func (v v1) trader(s *socket, q v1Request, need permission.Need) (*paper.Account, bool) {
-	account, err := s.accountFor(q.fields.text("token"), need, q.in)
-	if err != nil {
-		v.refuse(s, q, err)
-		return nil, false
-	}
-	return account, true
-}
-
 // answer tells the client that a request to trade succeeded, or why it didn't.
 func (v v1) answer(s *socket, q v1Request, answer object, err error) {
 	if err != nil {
@@ -26,14 +15,23 @@ func (v v1) answer(s *socket, q v1Request, answer object, err error) {
 	v.reply(s, q, answer)
 }
 
-func (v v1) addOrder(s *socket, q v1Request) {
-	if account, ok := v.trader(s, q, permission.ToPlace); ok {
-		answer, err := addV1Order(account, q)
+// v1ForAccount handles a request with what do does for the account of its token, and answers it once.
+func v1ForAccount(need permission.Need, do func(*paper.Account, v1Request) (object, error)) func(v1, *socket, v1Request) {
+	return func(v v1, s *socket, q v1Request) {
+		err := checkDeadline(q.fields, q.in)
+		var account *paper.Account
+		if err == nil {
+			account, err = s.accountFor(q.fields.text("token"), need, q.in)
+		}
+		var answer object
+		if err == nil {
+			answer, err = do(account, q)
+		}
 		v.answer(s, q, answer, err)
 	}
 }
 
-func addV1Order(account *paper.Account, q v1Request) (object, error) {
+func v1AddOrder(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
 	r := paper.Request{
 		Pair:        fields.pair(),
@@ -46,7 +44,6 @@ func addV1Order(account *paper.Account, q v1Request) (object, error) {
 		ClientID:    fields.text("cl_ord_id"),
 		Userref:     or(fields.userref("userref"), 0),
 	}
-	fields.refuse(checkDeadline(fields.params, q.in))
 	if fields.err != nil {
 		return nil, fields.err
 	}
@@ -59,14 +56,7 @@ func addV1Order(account *paper.Account, q v1Request) (object, error) {
 	return answer, err
 }
 
-func (v v1) editOrder(s *socket, q v1Request) {
-	if account, ok := v.trader(s, q, permission.ToEdit); ok {
-		answer, err := editV1Order(account, q)
-		v.answer(s, q, answer, err)
-	}
-}
-
-func editV1Order(account *paper.Account, q v1Request) (object, error) {
+func v1EditOrder(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
 	pair := fields.pair()
 	change := paper.Change{
@@ -97,14 +87,7 @@ func editV1Order(account *paper.Account, q v1Request) (object, error) {
 	return object{"txid": o.ID, "originaltxid": old.ID, "descr": o.Describe(o.Pair.Altname)}, err
 }
 
-func (v v1) amendOrder(s *socket, q v1Request) {
-	if account, ok := v.trader(s, q, permission.ToChange); ok {
-		answer, err := amendV1Order(account, q)
-		v.answer(s, q, answer, err)
-	}
-}
-
-func amendV1Order(account *paper.Account, q v1Request) (object, error) {
+func v1AmendOrder(account *paper.Account, q v1Request) (object, error) {
 	fields := v1Fields{params: q.fields}
 	change := paper.Change{Quantity: fields.number("volume"), Price: fields.number("limit_price")}
 	if fields.params["pair"] != nil {
@@ -117,7 +100,6 @@ func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 	}
 	id, err := account.Which(fields.text("txid"), fields.text("cl_ord_id"))
 	fields.refuse(err)
-	fields.refuse(checkDeadline(fields.params, q.in))
 	if fields.err != nil {
 		return nil, fields.err
 	}
@@ -127,8 +109,9 @@ func amendV1Order(account *paper.Account, q v1Request) (object, error) {
 
 // cancelOrder answers once for each order, as Kraken does.
 func (v v1) cancelOrder(s *socket, q v1Request) {
-	account, ok := v.trader(s, q, permission.ToChange)
-	if !ok {
+	account, err := s.accountFor(q.fields.text("token"), permission.ToChange, q.in)
+	if err != nil {
+		v.refuse(s, q, err)
 		return
 	}
 	txIDs, clientIDs := value[[]string](q.fields, "txid"), value[[]string](q.fields, "cl_ord_id")
@@ -155,17 +138,11 @@ func (v v1) cancelOrder(s *socket, q v1Request) {
 	}
 }
 
-func (v v1) cancelAll(s *socket, q v1Request) {
-	if account, ok := v.trader(s, q, permission.ToChange); ok {
-		v.answer(s, q, object{"count": account.CancelAll(q.in)}, nil)
-	}
+func v1CancelAll(account *paper.Account, q v1Request) (object, error) {
+	return object{"count": account.CancelAll(q.in)}, nil
 }
 
-func (v v1) cancelAllOrdersAfter(s *socket, q v1Request) {
-	account, ok := v.trader(s, q, permission.ToChange)
-	if !ok {
-		return
-	}
+func v1CancelAllOrdersAfter(account *paper.Account, q v1Request) (object, error) {
 	due, err := account.CancelAllAfter(value[int64](q.fields, "timeout"), q.in)
-	v.answer(s, q, object{"currentTime": paper.WholeSeconds(q.in), "triggerTime": paper.WholeSeconds(due)}, err)
+	return object{"currentTime": paper.WholeSeconds(q.in), "triggerTime": paper.WholeSeconds(due)}, err
 }
