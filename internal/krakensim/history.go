@@ -106,14 +106,14 @@ func tradesHistory(x *Exchange, q query) (any, error) {
 }
 
 // tradeInfo is a trade as TradesHistory has it: the fields and types of an answer recorded from the real API in 2025, by
-// knowm/XChange. In recordings, postxid is the same for all trades that opened no position.
+// knowm/XChange.
 func tradeInfo(t paper.Trade, ledgers bool) object {
 	pair := t.Order.Pair
-	cost := func(number float64) string { return amount(number, pair.CostDecimals) }
+	cost := pair.FormatCost
 	info := object{
-		"ordertxid": t.Order.ID, "postxid": "TKH2SE-M7IF5-CFI7LT", "pair": pair.ID, "aclass": "forex", "time": unixSeconds(t.At),
+		"ordertxid": t.Order.ID, "postxid": paper.NoPosition, "pair": pair.ID, "aclass": "forex", "time": unixSeconds(t.At),
 		"type": t.Order.Side, "ordertype": t.Order.Type, "price": cost(t.Price), "cost": cost(t.Cost), "fee": cost(t.Fee),
-		"vol": amount(t.Quantity, paper.VolumeDecimals), "margin": cost(0), "leverage": "0", "misc": "",
+		"vol": paper.FormatVolume(t.Quantity), "margin": cost(0), "leverage": "0", "misc": "",
 		"trade_id": t.Number, "maker": true, // for all orders rest
 	}
 	if ledgers {

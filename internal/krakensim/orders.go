@@ -2,7 +2,6 @@ package krakensim
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -119,7 +118,7 @@ func (f filter) has(o paper.Order) bool {
 // orderInfo is an order as OpenOrders, ClosedOrders and QueryOrders have it: the fields and types of answers recorded from
 // the real API in 2025, by knowm/XChange. They have userref 0 for none, and cl_ord_id only if there is one.
 func orderInfo(o paper.Order, trades bool) object {
-	cost := func(number float64) string { return amount(number, o.Pair.CostDecimals) }
+	cost := o.Pair.FormatCost
 	price, average := "0", cost(0)
 	if o.Type == "limit" {
 		price = amount(o.Price, o.Pair.Decimals)
@@ -133,7 +132,7 @@ func orderInfo(o paper.Order, trades bool) object {
 			"pair": o.Pair.Altname, "aclass": "forex", "type": o.Side, "ordertype": o.Type, "price": price, "price2": "0",
 			"leverage": "none", "order": o.Describe(o.Pair.Altname), "close": "",
 		},
-		"vol": amount(o.Quantity, paper.VolumeDecimals), "vol_exec": amount(o.Executed, paper.VolumeDecimals),
+		"vol": paper.FormatVolume(o.Quantity), "vol_exec": paper.FormatVolume(o.Executed),
 		"cost": cost(o.Cost), "fee": cost(o.Fee), "price": average, "stopprice": cost(0), "limitprice": cost(0),
 		"misc": misc(o), "oflags": "fciq",
 	}
@@ -169,7 +168,5 @@ func misc(o paper.Order) string {
 	return strings.Join(list, ",")
 }
 
-// unixSeconds is REST's time of orders and trades: Unix seconds with six decimals, a number.
-func unixSeconds(t time.Time) json.Number {
-	return json.Number(fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000))
-}
+// unixSeconds is REST's time of orders and trades, a number.
+func unixSeconds(t time.Time) json.Number { return json.Number(paper.UnixTime(t)) }

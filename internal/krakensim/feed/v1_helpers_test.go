@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 // v1Client is a client of WebSocket v1 with a token, without a connection. In what it sends and gets, TOKEN is the token,
@@ -58,7 +60,7 @@ var anyID = regexp.MustCompile(`[OT][A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{6}`)
 func (c *v1Client) named(message string) string {
 	message = strings.ReplaceAll(message, c.token, "TOKEN")
 	return anyID.ReplaceAllStringFunc(message, func(id string) string {
-		if id != v1Position && c.names[id] == "" {
+		if id != paper.NoPosition && c.names[id] == "" {
 			c.count[id[:1]]++
 			c.names[id] = fmt.Sprint(id[:1], c.count[id[:1]])
 		}

@@ -44,8 +44,7 @@ func (v v1) subscribe(s *socket, q v1Request) {
 			snapshot = append(snapshot, v.counted(s, sub, o, v1Order(o, "open")))
 		}
 	} else {
-		trades := account.Trades()
-		for _, trade := range slices.Backward(trades[max(0, len(trades)-maxTradesShown):]) {
+		for _, trade := range account.LastTrades(maxTradesShown) {
 			snapshot = append(snapshot, object{trade.ID: v1Trade(trade)})
 		}
 	}
@@ -114,7 +113,7 @@ func (v v1) publish(s *socket, channel string, sub *subscription, e paper.Event)
 	case paper.Amended:
 		// No recording has this. So it is what the next snapshot has, with Kraken's documented field for the reason.
 		change = v1Order(o, "open")
-		change["amend_reason"], change["lastupdated"] = paper.UserRequested, unixTime(e.At)
+		change["amend_reason"], change["lastupdated"] = paper.UserRequested, paper.UnixTime(e.At)
 	case paper.WasFilled:
 		change = v1Closed(o, "closed", e.At)
 	case paper.WasCanceled:

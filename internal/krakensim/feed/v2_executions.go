@@ -43,8 +43,7 @@ func v2SubscribeExecutions(sub *subscription, p params, account *paper.Account) 
 		}
 	}
 	if trades {
-		made := account.Trades()
-		for _, t := range slices.Backward(made[max(0, len(made)-maxTradesShown):]) {
+		for _, t := range account.LastTrades(maxTradesShown) {
 			_, open := account.Find(t.Order.ID)
 			snapshot = append(snapshot, v2OldTrade(t, open))
 		}
@@ -125,10 +124,7 @@ func v2Report(execType string, o paper.Order, at time.Time) object {
 // describe says what the client ordered.
 func describe(data object, o paper.Order) {
 	data["symbol"], data["side"], data["order_type"], data["order_qty"] = o.Pair.Symbol, o.Side, o.Type, o.Quantity
-	data["time_in_force"], data["fee_ccy_pref"], data["stop_price"] = "GTC", "fciq", 0.0
-	if o.TimeInForce != "" {
-		data["time_in_force"] = o.TimeInForce
-	}
+	data["time_in_force"], data["fee_ccy_pref"], data["stop_price"] = o.TimeInForce, "fciq", 0.0
 	if o.Type == "limit" {
 		data["limit_price_type"], data["limit_price"] = "static", o.Price
 	}

@@ -46,6 +46,13 @@ func (a *Account) Closed() []Order { return copies(a.closed) }
 // Trades returns the last 1,000 trades, oldest first.
 func (a *Account) Trades() []Trade { return slices.Clone(a.trades) }
 
+// LastTrades returns the last trades, up to a number of them, the newest first.
+func (a *Account) LastTrades(count int) []Trade {
+	trades := slices.Clone(last(a.trades, count))
+	slices.Reverse(trades)
+	return trades
+}
+
 func copies(orders []*Order) []Order {
 	list := make([]Order, len(orders))
 	for i, o := range orders {
@@ -112,9 +119,10 @@ func (o *Order) rests() bool { return o.Type != "market" && o.TimeInForce != "IO
 
 // draft makes an order of a request, to be placed or, if it isn't nil, in the place of another.
 func (a *Account) draft(r Request, replaced *Order) (*Order, error) {
-	if err := r.check(); err != nil {
+	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	r = r.normalized()
 	if a.byClientID(r.ClientID) != nil {
 		return nil, Refusal("EGeneral:Invalid arguments:cl_ord_id not unique")
 	}

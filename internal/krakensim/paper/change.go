@@ -65,8 +65,8 @@ func (a *Account) changed(id string, change Change) (o, changed *Order, err erro
 	}
 	to := *o
 	change.PostOnly = nil // Kraken then refuses a price that would take, which none does here
-	to.Request = change.of(o.Request)
-	if err := to.check(); err != nil {
+	to.Request = change.of(o.Request).normalized()
+	if err := to.Validate(); err != nil {
 		return nil, nil, err
 	}
 	if to.Request == o.Request {

@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"regexp"
@@ -69,21 +70,26 @@ func (r Request) Describe(pair string) string {
 	return text + " " + strconv.FormatFloat(r.Price, 'f', r.Pair.Decimals, 64)
 }
 
-// Validate returns the [Refusal] for an order that no account could place; nil if there is nothing wrong with it in itself.
-func (r Request) Validate() error { return r.check() }
-
-// check says what is wrong with a request, whatever the account. It rounds what is given too finely.
-func (r *Request) check() error {
+// normalized is the request as its order has it: with no more decimals than a volume has, no price at market, and how long it
+// rests.
+func (r Request) normalized() Request {
 	r.Quantity = round(r.Quantity, VolumeDecimals)
 	if r.Type == "market" {
 		r.Price = 0
 	}
+	r.TimeInForce = cmp.Or(r.TimeInForce, "GTC")
+	return r
+}
+
+// Validate returns the [Refusal] for an order that no account could place; nil if there is nothing wrong with it in itself.
+func (r Request) Validate() error {
+	r = r.normalized()
 	switch {
 	case r.Side != "buy" && r.Side != "sell":
 		return Invalid("type")
 	case r.Type != "market" && r.Type != "limit":
 		return Invalid("ordertype")
-	case r.TimeInForce != "" && r.TimeInForce != "GTC" && r.TimeInForce != "IOC":
+	case r.TimeInForce != "GTC" && r.TimeInForce != "IOC":
 		return Invalid("timeinforce")
 	case r.ClientID != "" && !clientIDForm.MatchString(r.ClientID):
 		return Invalid("cl_ord_id")

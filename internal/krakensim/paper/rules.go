@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ func WholeSeconds(t time.Time) string {
 	}
 	return t.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second).Format(time.RFC3339)
 }
+
+// UnixTime is a time as REST and WebSocket v1 tell it: seconds with six decimals.
+func UnixTime(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
 
 // numberForm leaves out the prices relative to the market's that Kraken has ("+2%"): here is no market.
 var numberForm = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)

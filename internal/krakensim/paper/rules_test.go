@@ -29,6 +29,10 @@ func TestADeadlineLiesBetweenTheNearestAndAMinuteAhead(t *testing.T) {
 	}
 }
 
+func TestUnixTimeHasSixDecimals(t *testing.T) {
+	assert.Equal(t, "1795867200.000001", UnixTime(noon.Add(1999*time.Nanosecond)))
+}
+
 func TestNumbersAsText(t *testing.T) {
 	for text, want := range map[string]float64{"1": 1, "0.5": 0.5, "007.50": 7.5, "946684799.9": 946684799.9} {
 		number, err := ParseNumber("price", text)

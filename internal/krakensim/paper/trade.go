@@ -24,6 +24,9 @@ type Entry struct {
 	Balance float64 // afterwards
 }
 
+// NoPosition is the position of all trades without margin, in recordings of several accounts.
+const NoPosition = "TKH2SE-M7IF5-CFI7LT"
+
 // Fill executes an open order, or so much of it, at a price; zero for all that is left, and for the order's own price. Both
 // are rounded to what the pair allows. The error is a [Refusal].
 func (a *Account) Fill(id string, quantity, price float64, now time.Time) (Trade, error) {

@@ -32,6 +32,8 @@ func TestAFillMovesMoney(t *testing.T) {
 		[]any{done.Status, done.Executed, done.Rest(), done.Cost, done.AveragePrice(), done.Trades})
 	assert.Equal(t, done, second.Order)
 	assert.Equal(t, []Trade{first, second}, a.Trades())
+	assert.Equal(t, []Trade{second, first}, a.LastTrades(50))
+	assert.Equal(t, []Trade{second}, a.LastTrades(1))
 	assert.Empty(t, a.Open())
 	assert.Zero(t, a.Held("USD"))
 	assert.Equal(t, 2.5, a.Balance("BTC"))
