@@ -58,18 +58,13 @@ func (q query) pair() (paper.Pair, error) {
 
 // foreign is a field of Kraken's that the paper account has nothing for.
 type foreign struct {
-	name    string
-	only    []string      // values that ask for nothing, which many clients send with every order
-	refusal paper.Refusal // of any other; "" for that of an invalid argument
+	name string
+	only []string // values that ask for nothing, which many clients send with every order
 }
 
 func (q query) refuseForeign(fields []foreign) error {
 	for _, field := range fields {
-		switch text := strings.ToLower(q.text(field.name)); {
-		case text == "" || slices.Contains(field.only, text):
-		case field.refusal != "":
-			return field.refusal
-		default:
+		if text := strings.ToLower(q.text(field.name)); text != "" && !slices.Contains(field.only, text) {
 			return paper.Invalid(field.name)
 		}
 	}

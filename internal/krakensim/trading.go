@@ -5,8 +5,6 @@ import "github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/
 // foreignToAddOrder are the fields of AddOrder (docs.kraken.com, "Add Order") that ask for what the paper account doesn't do. It
 // trades with nobody, itself included, so it is all one which of two orders stptype would cancel.
 var foreignToAddOrder = []foreign{
-	{name: "leverage", only: []string{"none"}, refusal: "EOrder:Cannot open position"},
-	{name: "reduce_only", only: []string{"false"}, refusal: "EOrder:Reduce only:No position exists"},
 	{name: "stptype", only: []string{"cancel-newest", "cancel-oldest", "cancel-both"}},
 	{name: "trigger", only: []string{"last"}},
 	{name: "starttm", only: []string{"0"}},
@@ -63,6 +61,10 @@ func (q query) order() (request paper.Request, err error) {
 		Type:        q.text("ordertype"),
 		TimeInForce: q.text("timeinforce"),
 		ClientID:    q.text("cl_ord_id"),
+		Margin:      paper.Leveraged(q.text("leverage")),
+	}
+	if request.ReduceOnly, err = q.flag("reduce_only"); err != nil {
+		return request, err
 	}
 	if request.Quantity, err = q.number("volume"); err != nil {
 		return request, err

@@ -62,6 +62,7 @@ func TestAddOrderTakesWhatThePaperAccountKnows(t *testing.T) {
 		"a second price":               {[]string{"price2", "21000"}, invalid("price2")},
 		"leverage":                     {[]string{"leverage", "2"}, refused("EOrder:Cannot open position")},
 		"to reduce a position":         {[]string{"reduce_only", "true"}, refused("EOrder:Reduce only:No position exists")},
+		"to reduce, or not":            {[]string{"reduce_only", "maybe"}, invalid("reduce_only")},
 		"a self-trade rule that isn't": {[]string{"stptype", "cancel-all"}, invalid("stptype")},
 		"another trigger":              {[]string{"trigger", "index"}, invalid("trigger")},
 		"a conditional close":          {[]string{"close[ordertype]", "limit", "close[price]", "30000"}, invalid("close[ordertype]")},

@@ -60,9 +60,9 @@ var v1Messages = map[string]v1Message{
 		v1Token, v1Pair, required("type", isText), required("ordertype", isText), required("volume", isText),
 		optional("price", isText), optional("oflags", isText), optional("timeinforce", isText),
 		optional("cl_ord_id", isText), optional("userref", isText), v1Deadline, v1Validate,
+		optional("leverage", isText), optional("margin", isFlag), optional("reduce_only", isFlag),
 		// These make no difference. So does stp_type: no two orders of a paper account meet.
-		optional("price2", isText, `"0"`), optional("leverage", isText, `"none"`), optional("margin", isFlag, "false"),
-		optional("reduce_only", isFlag, "false"), optional("starttm", isText, `"0"`), optional("expiretm", isText, `"0"`),
+		optional("price2", isText, `"0"`), optional("starttm", isText, `"0"`), optional("expiretm", isText, `"0"`),
 		optional("stp_type", isText, `"cancel_newest"`, `"cancel_oldest"`, `"cancel_both"`),
 		foreign("sender_sub_id", isText), foreign("close[ordertype]", isText), foreign("close[price]", isText),
 		foreign("close[price2]", isText),

@@ -19,11 +19,10 @@ var v2Order = form{
 	required("order_type", isText), required("side", isText), required("order_qty", isNumber),
 	optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
 	optional("time_in_force", isText, `"gtc"`, `"ioc"`), optional("post_only", isFlag),
-	optional("cl_ord_id", isText), optional("order_userref", isInteger),
+	optional("cl_ord_id", isText), optional("order_userref", isInteger), optional("margin", isFlag), optional("reduce_only", isFlag),
 	// These make no difference: an order's fee is in the quote currency anyway, and it meets no other of the account's.
 	optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
 	optional("stp_type", isText, `"cancel_newest"`, `"cancel_oldest"`, `"cancel_both"`),
-	optional("margin", isFlag, "false"), optional("reduce_only", isFlag, "false"),
 	foreign("cash_order_qty", isNumber), foreign("conditional", isObject), foreign("display_qty", isNumber),
 	foreign("effective_time", isText), foreign("expire_time", isText), foreign("sender_sub_id", isText),
 	foreign("triggers", isObject), foreign("stop_price", isNumber), foreign("trigger", isText),
@@ -49,7 +48,7 @@ var v2Trading = map[string]v2Method{
 		v2Token, required("order_id", isText), v2Symbol, v2Deadline, v2Validate,
 		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("post_only", isFlag),
 		optional("order_userref", isInteger), optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
-		optional("reduce_only", isFlag, "false"), foreign("display_qty", isNumber), foreign("triggers", isObject),
+		optional("reduce_only", isFlag), foreign("display_qty", isNumber), foreign("triggers", isObject),
 		foreign("price", isNumber), foreign("stop_price", isNumber), foreign("trigger", isText),
 	}, permission.ToEdit, v2.editOrder},
 	"cancel_order": {form{
@@ -100,6 +99,8 @@ func v2Ordered(pair paper.Pair, p params) (paper.Request, error) {
 		TimeInForce: strings.ToUpper(p.text("time_in_force")),
 		ClientID:    p.text("cl_ord_id"),
 		Userref:     value[int64](p, "order_userref"),
+		Margin:      value[bool](p, "margin"),
+		ReduceOnly:  value[bool](p, "reduce_only"),
 	}
 	if r.Type == "limit" && p["limit_price"] == nil {
 		return r, missing("limit_price")
@@ -177,10 +178,11 @@ func (v v2) editOrder(s *socket, q v2Request, account *paper.Account) {
 // v2Change is what is to be different about an order. The error is a [paper.Refusal].
 func v2Change(p params) (paper.Change, error) {
 	change := paper.Change{
-		Quantity: pointer[float64](p, "order_qty"),
-		Price:    pointer[float64](p, "limit_price"),
-		PostOnly: pointer[bool](p, "post_only"),
-		Userref:  pointer[int64](p, "order_userref"),
+		Quantity:   pointer[float64](p, "order_qty"),
+		Price:      pointer[float64](p, "limit_price"),
+		PostOnly:   pointer[bool](p, "post_only"),
+		ReduceOnly: pointer[bool](p, "reduce_only"),
+		Userref:    pointer[int64](p, "order_userref"),
 	}
 	if p["symbol"] == nil {
 		return change, nil

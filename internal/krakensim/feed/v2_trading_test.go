@@ -99,6 +99,7 @@ func TestV2RefusesToTradeInKrakensWords(t *testing.T) {
 		"to edit nobody's order":       {"edit_order", nobody + `,"symbol":"BTC/USD"`, "EOrder:Unknown order"},
 		"to edit by a name":            {"edit_order", this + `,"symbol":"BTC/USD","cl_ord_id":"mine"`, "Unsupported field: 'cl_ord_id' for the given msg type: edit order"},
 		"to edit in another market":    {"edit_order", this + `,"symbol":"ETH/USD"`, "EGeneral:Invalid arguments:pair"},
+		"to edit to reduce":            {"edit_order", this + `,"symbol":"BTC/USD","reduce_only":true`, "EOrder:Reduce only:No position exists"},
 		"to edit in no known market":   {"edit_order", this + `,"symbol":"X/USD"`, "EQuery:Unknown asset pair"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -56,6 +56,8 @@ func TestOrdersAreRefusedInKrakensWords(t *testing.T) {
 		"the least of them":             {with(buy, func(r *Request) { r.Userref = -1 << 31 }), ""},
 		"both of a client's ids":        {with(buy, func(r *Request) { r.ClientID, r.Userref = "arb", 1 }), "EGeneral:Invalid arguments"},
 		"post only, at market":          {with(buy, func(r *Request) { r.PostOnly, r.Type = true, "market" }), "EGeneral:Invalid arguments:post_only"},
+		"with what isn't there":         {with(buy, func(r *Request) { r.Margin = true }), "EOrder:Cannot open position"},
+		"to reduce what isn't there":    {with(buy, func(r *Request) { r.ReduceOnly = true }), "EOrder:Reduce only:No position exists"},
 		"no volume":                     {with(buy, func(r *Request) { r.Quantity = 0 }), Invalid("volume")},
 		"less than a volume can tell":   {with(buy, func(r *Request) { r.Quantity = 1e-9 }), Invalid("volume")},
 		"no price":                      {with(buy, func(r *Request) { r.Price = 0 }), Invalid("price")},

@@ -13,14 +13,18 @@ type Change struct {
 	Pair     *Pair    // isn't changed: it has to be the order's
 	Quantity *float64 // in all, with what was executed
 	Price    *float64
-	PostOnly *bool  // of the order that Edit makes
-	Userref  *int64 // of the order that Edit makes
+
+	// Of the order that Edit makes.
+	PostOnly   *bool
+	ReduceOnly *bool
+	Userref    *int64
 }
 
 func (c Change) of(r Request) Request {
 	set(&r.Quantity, c.Quantity)
 	set(&r.Price, c.Price)
 	set(&r.PostOnly, c.PostOnly)
+	set(&r.ReduceOnly, c.ReduceOnly)
 	set(&r.Userref, c.Userref)
 	return r
 }

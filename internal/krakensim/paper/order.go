@@ -21,6 +21,10 @@ type Request struct {
 	TimeInForce string // "" or GTC: it rests until it is canceled; IOC: it doesn't rest at all
 	ClientID    string // cl_ord_id; "" for none
 	Userref     int64  // 0 for none
+
+	// What is refused, for no account has a position or can borrow.
+	Margin     bool
+	ReduceOnly bool
 }
 
 // Status is what has become of an order.
@@ -97,6 +101,10 @@ func (r Request) Validate() error {
 		return Invalid("userref")
 	case r.ClientID != "" && r.Userref != 0: // an order has one of both
 		return InvalidArguments
+	case r.Margin:
+		return Refusal("EOrder:Cannot open position")
+	case r.ReduceOnly:
+		return Refusal("EOrder:Reduce only:No position exists")
 	case r.PostOnly && (r.Type == "market" || r.TimeInForce == "IOC"): // which take, or nothing
 		return Invalid("post_only")
 	case !possible(r.Quantity):

@@ -63,6 +63,9 @@ func ParseInteger(field, text string) (int64, error) {
 	return number, nil
 }
 
+// Leveraged tells whether an order's leverage, which came as text, asks for any.
+func Leveraged(leverage string) bool { return leverage != "" && !strings.EqualFold(leverage, "none") }
+
 // ParseFlags reads an order's flags ("oflags"), which tell whether it is post-only. The account takes its fee in the quote
 // currency (fciq) only. The error is a [Refusal].
 func ParseFlags(oflags string) (postOnly bool, err error) {
