@@ -100,15 +100,10 @@ func (a *Account) available(code string, but *Order) float64 {
 
 // Check returns the [Refusal] for the first order that can't be placed after those before it; nil if all can.
 func (a *Account) Check(requests ...Request) error {
-	open := a.open
-	defer func() { a.open = open }()
+	trial := Account{open: slices.Clone(a.open), balances: a.balances} // which placing orders leaves alone
 	for _, r := range requests {
-		o, err := a.draft(r, nil)
-		if err != nil {
+		if _, err := trial.Place(r, time.Time{}); err != nil {
 			return err
-		}
-		if o.rests() {
-			a.open = append(slices.Clip(a.open), o)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -128,6 +129,25 @@ func TestALimitOrderRestsUntilItIsCanceled(t *testing.T) {
 	assert.Equal(t, InvalidOrder, err)
 	_, there := a.Find(o.ID)
 	assert.False(t, there)
+}
+
+func TestOrdersAreCheckedAsIfTheyWerePlaced(t *testing.T) {
+	a := NewAccount()
+	place(t, a, with(buy, func(r *Request) { r.ClientID = "taken" }))
+	before := a.Open()
+	half := with(buy, func(r *Request) { r.Quantity = 2.2 }) // 44,110 of 89,975 dollars that are left
+	named := with(buy, func(r *Request) { r.ClientID = "mine" })
+	market := with(buy, func(r *Request) { r.Type, r.Quantity = "market", 1 }) // which holds nothing for long
+	assert.NoError(t, a.Check())
+	assert.NoError(t, a.Check(half, half, sell))
+	assert.NoError(t, a.Check(market, market, market))
+	assert.Equal(t, Refusal("EOrder:Insufficient funds"), a.Check(half, half, half))
+	assert.Equal(t, Refusal("EGeneral:Invalid arguments:cl_ord_id not unique"), a.Check(named, named))
+	assert.Equal(t, Refusal("EOrder:Orders limit exceeded"), a.Check(slices.Repeat([]Request{
+		with(buy, func(r *Request) { r.Quantity = 0.001 })}, maxOpen)...))
+	assert.Equal(t, before, a.Open())
+	assert.Empty(t, a.Closed())
+	assert.Empty(t, a.TakeEvents())
 }
 
 func TestWhatOneOrderHoldsAnotherCannotHave(t *testing.T) {
