@@ -10,8 +10,8 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
-// form is what a message from a client may have in it: fields, in the order in which missing ones are told of. Kraken looks at the
-// form of a message first, whoever sent it, and refuses one with a field that it doesn't know.
+// form is what a message from a client may have in it: fields, in the order in which missing ones are told of. Kraken looks at
+// the form of a message first, whoever sent it, and refuses one with a field that it doesn't know.
 type form []field
 
 // field is a field of a message.
@@ -65,9 +65,9 @@ func optional(name string, kind kind, only ...string) field {
 // foreign is a field of Kraken's that the simulator has nothing for.
 func foreign(name string, kind kind) field { return field{name: name, kind: kind, foreign: true} }
 
-// read says what is wrong with a message's form, whatever the values: a field that messages of this kind ("add order") don't
+// checkForm says what is wrong with a message's form, whatever the values: a field that messages of this kind ("add order") don't
 // have, one that is missing, or one of another type. The error is a [paper.Refusal].
-func (f form) read(message string, p params) error {
+func (f form) checkForm(message string, p params) error {
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		if !slices.ContainsFunc(f, func(one field) bool { return one.name == name }) {
 			return paper.Refusal("Unsupported field: '" + name + "' for the given msg type: " + message)
@@ -83,8 +83,8 @@ func (f form) read(message string, p params) error {
 	return nil
 }
 
-// values refuses what the simulator can't do. The error is a [paper.Refusal].
-func (f form) values(p params) error {
+// checkValues refuses what the simulator can't do. The error is a [paper.Refusal].
+func (f form) checkValues(p params) error {
 	for _, one := range f {
 		raw := p[one.name]
 		if raw != nil && (one.foreign || len(one.only) > 0 && !slices.Contains(one.only, string(raw))) {
@@ -96,10 +96,10 @@ func (f form) values(p params) error {
 
 // check looks at form and values.
 func (f form) check(message string, p params) error {
-	if err := f.read(message, p); err != nil {
+	if err := f.checkForm(message, p); err != nil {
 		return err
 	}
-	return f.values(p)
+	return f.checkValues(p)
 }
 
 // checkDeadline refuses a request that is too old, or whose deadline isn't half a second to a minute ahead

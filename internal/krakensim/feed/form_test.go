@@ -100,7 +100,7 @@ func TestV2LooksAtTheDeadline(t *testing.T) {
 // is put right in turn.
 func TestWhatIsWrongIsToldInOneOrder(t *testing.T) {
 	const v1Order = `{"event":"addOrder","token":"x","pair":"ETH/USD","type":"buy","ordertype":"limit","volume":"1","price":"x"`
-	const v2Order = `{"method":"add_order","params":{"token":"x","symbol":"BTC/USD","order_type":"limit","side":"hold","order_qty":1`
+	const v2OrderForm = `{"method":"add_order","params":{"token":"x","symbol":"BTC/USD","order_type":"limit","side":"hold","order_qty":1`
 	for _, step := range []struct{ v1, v2, want string }{
 		{`,"oflags":1,"stp_type":"x","deadline":"x"`, `,"post_only":1,"stp_type":"x","deadline":"x"`, "field must be"},
 		{`,"stp_type":"x","deadline":"x"`, `,"stp_type":"x","deadline":"x"`, "EGeneral:Invalid arguments:stp_type"},
@@ -108,7 +108,7 @@ func TestWhatIsWrongIsToldInOneOrder(t *testing.T) {
 		{``, ``, "ESession:Invalid session"},
 	} {
 		first := newBench(New(), v1{}).receive([]byte(v1Order + step.v1 + `}`))
-		second := newBench(New(), v2{}).receive([]byte(v2Order + step.v2 + `}}`))
+		second := newBench(New(), v2{}).receive([]byte(v2OrderForm + step.v2 + `}}`))
 		assert.Contains(t, first[0], step.want)
 		assert.Contains(t, second[0], step.want)
 	}

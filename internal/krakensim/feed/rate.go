@@ -34,9 +34,14 @@ type rateSteps []struct {
 }
 
 var (
-	amendSteps  = rateSteps{{5 * time.Second, 3}, {10 * time.Second, 2}, {15 * time.Second, 1}}
-	editSteps   = rateSteps{{5 * time.Second, 6}, {10 * time.Second, 5}, {15 * time.Second, 4}, {45 * time.Second, 2}, {90 * time.Second, 1}}
-	cancelSteps = rateSteps{{5 * time.Second, 8}, {10 * time.Second, 6}, {15 * time.Second, 5}, {45 * time.Second, 4}, {90 * time.Second, 2}, {5 * time.Minute, 1}}
+	amendSteps = rateSteps{{5 * time.Second, 3}, {10 * time.Second, 2}, {15 * time.Second, 1}}
+	editSteps  = rateSteps{
+		{5 * time.Second, 6}, {10 * time.Second, 5}, {15 * time.Second, 4}, {45 * time.Second, 2}, {90 * time.Second, 1},
+	}
+	cancelSteps = rateSteps{
+		{5 * time.Second, 8}, {10 * time.Second, 6}, {15 * time.Second, 5}, {45 * time.Second, 4}, {90 * time.Second, 2},
+		{5 * time.Minute, 1},
+	}
 )
 
 func (steps rateSteps) amount(rested time.Duration) float64 {

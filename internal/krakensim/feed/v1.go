@@ -26,18 +26,18 @@ func (v1) heartbeat() []byte { return []byte(`{"event":"heartbeat"}`) }
 
 // v1Request is a message from the client. Its fields stand beside its event.
 type v1Request struct {
-	event  string
-	answer string // the event of the answer
-	fields params // without event and reqid
-	reqID  json.RawMessage
-	in     time.Time
+	event       string
+	answerEvent string
+	fields      params // without event and reqid
+	reqID       json.RawMessage
+	in          time.Time
 }
 
 // v1Message is a kind of message that a client can send.
 type v1Message struct {
-	answer string // the event of its answer
-	fields form
-	handle func(v1, *socket, v1Request)
+	answerEvent string
+	fields      form
+	handle      func(v1, *socket, v1Request)
 }
 
 // Fields that several messages have.
@@ -72,7 +72,7 @@ var v1Messages = map[string]v1Message{
 		optional("volume", isText), // required, says the page, whose own example has none
 		optional("price", isText), optional("oflags", isText), optional("newuserref", isText), v1Validate,
 		optional("price2", isText, `"0"`),
-	}, v1ForAccount(permission.ToEdit, v1EditOrder)},
+	}, v1ForAccount(permission.ToReplace, v1EditOrder)},
 	"amendOrder": {"amendOrderStatus", form{
 		v1Token, optional("txid", isText), optional("cl_ord_id", isText), optional("volume", isText),
 		optional("limit_price", isText), optional("post_only", isFlag), optional("pair", isText), v1Deadline,
@@ -100,22 +100,22 @@ func (v v1) receive(s *socket, message []byte, now time.Time) {
 	delete(q.fields, "event")
 	delete(q.fields, "reqid")
 	kind, known := v1Messages[q.event]
-	if q.answer = kind.answer; !known {
-		q.answer = "subscriptionStatus"
+	if q.answerEvent = kind.answerEvent; !known {
+		q.answerEvent = "subscriptionStatus"
 	}
-	if err := q.check(kind.fields, known); err != nil {
+	if err := q.checkEnvelope(kind.fields, known); err != nil {
 		v.malformed(s, q, err)
 		return
 	}
-	if err := kind.fields.values(q.fields); err != nil {
+	if err := kind.fields.checkValues(q.fields); err != nil {
 		v.refuse(s, q, err)
 		return
 	}
 	kind.handle(v, s, q)
 }
 
-// check says what is wrong with a message's form. The error is a [paper.Refusal].
-func (q v1Request) check(wanted form, known bool) error {
+// checkEnvelope says what is wrong with a message's form, from its number to its fields. The error is a [paper.Refusal].
+func (q v1Request) checkEnvelope(wanted form, known bool) error {
 	if q.reqID != nil {
 		if _, err := strconv.ParseUint(string(q.reqID), 10, 64); err != nil {
 			return paper.Refusal("Reqid field must be a positive integer less than 18446744073709551616")
@@ -127,7 +127,7 @@ func (q v1Request) check(wanted form, known bool) error {
 	case !known:
 		return unsupported
 	}
-	return wanted.read(q.words(), q.fields)
+	return wanted.checkForm(q.words(), q.fields)
 }
 
 // words are the event as Kraken's refusals write it: "add order".
@@ -154,7 +154,7 @@ func (v1) reply(s *socket, q v1Request, fields object) {
 func (v v1) refuse(s *socket, q v1Request, refusal error) { v.reply(s, q, v.refusal(q, refusal)) }
 
 func (v1) refusal(q v1Request, refusal error) object {
-	fields := object{"event": q.answer, "status": "error", "errorMessage": refusal.Error()}
+	fields := object{"event": q.answerEvent, "status": "error", "errorMessage": refusal.Error()}
 	if sent := q.fields["subscription"]; isObject.is(sent) {
 		fields["subscription"] = sent
 	}

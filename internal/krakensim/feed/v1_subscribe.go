@@ -48,7 +48,7 @@ func (v v1) subscribe(s *socket, q v1Request) {
 			snapshot = append(snapshot, object{trade.ID: v1Trade(trade)})
 		}
 	}
-	v.reply(s, q, object{"event": q.answer, "channelName": name, "status": "subscribed", "subscription": subscribed})
+	v.reply(s, q, object{"event": q.answerEvent, "channelName": name, "status": "subscribed", "subscription": subscribed})
 	if !isFalse(options["snapshot"]) {
 		v.tell(s, name, sub, snapshot)
 	}
@@ -63,7 +63,7 @@ func (v v1) unsubscribe(s *socket, q v1Request) {
 		v.refuse(s, q, err)
 		return
 	}
-	v.reply(s, q, object{"event": q.answer, "channelName": name, "status": "unsubscribed",
+	v.reply(s, q, object{"event": q.answerEvent, "channelName": name, "status": "unsubscribed",
 		"subscription": object{"name": name}})
 }
 
@@ -81,7 +81,7 @@ func (v v1) subscription(s *socket, q v1Request) (name string, options params, o
 		v.malformed(s, q, paper.Refusal("Pair field unsupported for this subscription type"))
 		return "", nil, false
 	}
-	if err := channel.options.read(q.words(), options); err != nil {
+	if err := channel.options.checkForm(q.words(), options); err != nil {
 		v.malformed(s, q, err)
 		return "", nil, false
 	}

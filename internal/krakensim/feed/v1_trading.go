@@ -11,7 +11,7 @@ func (v v1) answer(s *socket, q v1Request, answer object, err error) {
 		v.refuse(s, q, err)
 		return
 	}
-	answer["event"], answer["status"] = q.answer, "ok"
+	answer["event"], answer["status"] = q.answerEvent, "ok"
 	v.reply(s, q, answer)
 }
 

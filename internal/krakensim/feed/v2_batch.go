@@ -47,10 +47,10 @@ func v2Batch(q v2Request) (requests []paper.Request, err error) {
 		return nil, paper.Invalid("orders")
 	}
 	for _, fields := range orders {
-		if err := v2Order.check(q.words(), fields); err != nil {
+		if err := v2OrderForm.check(q.words(), fields); err != nil {
 			return nil, err
 		}
-		r, err := v2Ordered(pair, fields)
+		r, err := v2PlaceRequest(pair, fields)
 		if err == nil {
 			err = r.Validate()
 		}

@@ -62,7 +62,7 @@ func v2Execution(e paper.Event, brief bool) object {
 	switch e.Type {
 	case paper.PendingNew:
 		data["order_status"] = "pending_new"
-		describe(data, o)
+		v2Describe(data, o)
 		data["cum_cost"], data["fee_usd_equiv"] = 0.0, 0.0
 	case paper.New:
 	case paper.Amended:
@@ -72,12 +72,12 @@ func v2Execution(e paper.Event, brief bool) object {
 	case paper.Traded:
 		// Kraken's page has it so, also for a trade that fills the order: that comes in a message of its own.
 		data["order_status"] = "partially_filled"
-		total(data, o)
-		execute(data, *e.Trade)
+		v2Totals(data, o)
+		v2Traded(data, *e.Trade)
 	case paper.WasFilled:
-		total(data, o)
+		v2Totals(data, o)
 	case paper.WasCanceled:
-		total(data, o)
+		v2Totals(data, o)
 		data["cancel_reason"], data["reason"] = o.Reason, o.Reason
 	}
 	return data
@@ -86,8 +86,8 @@ func v2Execution(e paper.Event, brief bool) object {
 // v2OpenOrder is an open order as the snapshot has it.
 func v2OpenOrder(o paper.Order) object {
 	data := v2Report("new", o, o.Opened)
-	describe(data, o)
-	total(data, o)
+	v2Describe(data, o)
+	v2Totals(data, o)
 	data["amended"] = o.Amended
 	return data
 }
@@ -99,7 +99,7 @@ func v2OldTrade(t paper.Trade, open bool) object {
 	if open {
 		data["order_status"] = "partially_filled"
 	}
-	execute(data, t)
+	v2Traded(data, t)
 	data["fee_usd_equiv"] = t.Fee
 	return data
 }
@@ -121,8 +121,8 @@ func v2Report(execType string, o paper.Order, at time.Time) object {
 	return data
 }
 
-// describe says what the client ordered.
-func describe(data object, o paper.Order) {
+// v2Describe says what the client ordered.
+func v2Describe(data object, o paper.Order) {
 	data["symbol"], data["side"], data["order_type"], data["order_qty"] = o.Pair.Symbol, o.Side, o.Type, o.Quantity
 	data["time_in_force"], data["fee_ccy_pref"], data["stop_price"] = o.TimeInForce, "fciq", 0.0
 	if o.Type == "limit" {
@@ -133,15 +133,16 @@ func describe(data object, o paper.Order) {
 	}
 }
 
-// total says what was executed of an order so far. A fee is in the pair's quote, which is dollars in all pairs.
-func total(data object, o paper.Order) {
+// v2Totals says what was executed of an order so far. A fee is in the pair's quote, which is dollars in all pairs.
+func v2Totals(data object, o paper.Order) {
 	data["cum_qty"], data["cum_cost"], data["avg_price"], data["fee_usd_equiv"] = o.Executed, o.Cost, o.AveragePrice(), o.Fee
 }
 
-// execute says what was traded.
-func execute(data object, t paper.Trade) {
+// v2Traded says what was traded.
+func v2Traded(data object, t paper.Trade) {
 	o := t.Order
-	data["exec_id"], data["trade_id"], data["symbol"], data["side"], data["order_type"] = t.ID, t.Number, o.Pair.Symbol, o.Side, o.Type
+	data["exec_id"], data["trade_id"] = t.ID, t.Number
+	data["symbol"], data["side"], data["order_type"] = o.Pair.Symbol, o.Side, o.Type
 	data["last_qty"], data["last_price"], data["cost"] = t.Quantity, t.Price, t.Cost
 	data["liquidity_ind"] = "m" // for it rested
 	data["fees"] = []object{{"asset": o.Pair.Quote, "qty": t.Fee}}

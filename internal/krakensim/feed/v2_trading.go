@@ -14,8 +14,8 @@ type v2Method struct {
 	do     func(v v2, s *socket, q v2Request, account *paper.Account)
 }
 
-// v2Order has the fields of an order that is alone, or one of a batch.
-var v2Order = form{
+// v2OrderForm has the fields of an order that is alone, or one of a batch.
+var v2OrderForm = form{
 	required("order_type", isText), required("side", isText), required("order_qty", isNumber),
 	optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
 	optional("time_in_force", isText, `"gtc"`, `"ioc"`), optional("post_only", isFlag),
@@ -37,7 +37,7 @@ var (
 )
 
 var v2Trading = map[string]v2Method{
-	"add_order": {append(form{v2Token, v2Symbol, v2Deadline, v2Validate}, v2Order...), permission.ToPlace, v2.addOrder},
+	"add_order": {append(form{v2Token, v2Symbol, v2Deadline, v2Validate}, v2OrderForm...), permission.ToPlace, v2.addOrder},
 	"amend_order": {form{
 		v2Token, optional("order_id", isText), optional("cl_ord_id", isText), optional("symbol", isText), v2Deadline,
 		optional("order_qty", isNumber), optional("limit_price", isNumber), optional("limit_price_type", isText, `"static"`),
@@ -50,7 +50,7 @@ var v2Trading = map[string]v2Method{
 		optional("order_userref", isInteger), optional("fee_preference", isText, `"quote"`), optional("no_mpp", isFlag),
 		optional("reduce_only", isFlag), foreign("display_qty", isNumber), foreign("triggers", isObject),
 		foreign("price", isNumber), foreign("stop_price", isNumber), foreign("trigger", isText),
-	}, permission.ToEdit, v2.editOrder},
+	}, permission.ToReplace, v2.editOrder},
 	"cancel_order": {form{
 		v2Token, optional("order_id", isTexts), optional("cl_ord_id", isTexts), optional("order_userref", isNumbers),
 	}, permission.ToChange, v2.cancelOrder},
@@ -58,7 +58,7 @@ var v2Trading = map[string]v2Method{
 	"cancel_all_orders_after": {form{v2Token, required("timeout", isInteger)}, permission.ToChange, v2.cancelAllAfter},
 	"batch_add": {form{
 		v2Token, v2Symbol, required("orders", isObjects), v2Deadline, v2Validate,
-	}, permission.ToBatch, v2.batchAdd},
+	}, permission.ToReplace, v2.batchAdd},
 	"batch_cancel": {form{
 		v2Token, optional("orders", isTexts), optional("cl_ord_id", isTexts),
 	}, permission.ToChange, v2.batchCancel},
@@ -87,8 +87,8 @@ func v2Pair(symbol string) (paper.Pair, error) {
 	return paper.FindPair(func(p paper.Pair) bool { return p.Symbol == symbol })
 }
 
-// v2Ordered is the order that fields ask for. The error is a [paper.Refusal].
-func v2Ordered(pair paper.Pair, p params) (paper.Request, error) {
+// v2PlaceRequest is the order that fields ask for. The error is a [paper.Refusal].
+func v2PlaceRequest(pair paper.Pair, p params) (paper.Request, error) {
 	r := paper.Request{
 		Pair:        pair,
 		Side:        p.text("side"),
@@ -126,7 +126,7 @@ func (v v2) addOrder(s *socket, q v2Request, account *paper.Account) {
 		v.refuse(s, q, err)
 		return
 	}
-	r, err := v2Ordered(pair, q.params)
+	r, err := v2PlaceRequest(pair, q.params)
 	if err != nil {
 		v.refuse(s, q, err)
 		return

@@ -56,8 +56,7 @@ func (n Need) MetBy(permissions []string) bool {
 
 // What trading asks for, as docs.kraken.com has it for REST's methods of the same kind ("Add Order", "Edit Order", …).
 var (
-	ToPlace  = AllOf(ModifyTrades)
-	ToBatch  = AllOf(ModifyTrades, CloseTrades)
-	ToEdit   = AllOf(ModifyTrades, CloseTrades)
-	ToChange = OneOf(ModifyTrades, CloseTrades) // amend or cancel
+	ToPlace   = AllOf(ModifyTrades)
+	ToReplace = AllOf(ModifyTrades, CloseTrades) // edit; a batch too
+	ToChange  = OneOf(ModifyTrades, CloseTrades) // amend or cancel
 )

@@ -14,7 +14,7 @@ func TestANeedIsMetByAllOrByOne(t *testing.T) {
 	}{
 		"nothing": {Need{}, true, true, true},
 		"one":     {ToPlace, true, true, false},
-		"all of":  {ToEdit, true, false, false},
+		"all of":  {ToReplace, true, false, false},
 		"one of":  {ToChange, true, true, false},
 	} {
 		assert.Equal(t, []bool{test.both, test.modify, test.neither},

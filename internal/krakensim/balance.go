@@ -6,6 +6,30 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
+func balance(x *Exchange, q query) (any, error) {
+	balances := object{}
+	return balances, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
+		for _, asset := range paper.Assets {
+			balances[asset.ID] = amount(account.Balance(asset.Code), asset.Decimals)
+		}
+		return nil
+	})
+}
+
+// balanceEx is what ccxt's fetchBalance asks for.
+func balanceEx(x *Exchange, q query) (any, error) {
+	balances := object{}
+	return balances, x.feed.WithAccount(q.key.APIKey, func(account *paper.Account) error {
+		for _, asset := range paper.Assets {
+			balances[asset.ID] = object{
+				"balance":    amount(account.Balance(asset.Code), asset.Decimals),
+				"hold_trade": amount(account.Held(asset.Code), asset.Decimals),
+			}
+		}
+		return nil
+	})
+}
+
 // tradeBalance sums the account up in one asset. Nothing is traded on margin.
 func tradeBalance(x *Exchange, q query) (any, error) {
 	name := q.text("asset")
