@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -60,6 +61,10 @@ func TestOrdersAreRefusedInKrakensWords(t *testing.T) {
 		"with what isn't there":         {with(buy, func(r *Request) { r.Margin = true }), "EOrder:Cannot open position"},
 		"to reduce what isn't there":    {with(buy, func(r *Request) { r.ReduceOnly = true }), "EOrder:Reduce only:No position exists"},
 		"no volume":                     {with(buy, func(r *Request) { r.Quantity = 0 }), Invalid("volume")},
+		"less than nothing":             {with(buy, func(r *Request) { r.Quantity = -1 }), Invalid("volume")},
+		"at less than nothing":          {with(buy, func(r *Request) { r.Price = -1 }), Invalid("price")},
+		"a side in capitals":            {with(buy, func(r *Request) { r.Side = "Buy" }), Invalid("type")},
+		"no number":                     {with(buy, func(r *Request) { r.Quantity = math.NaN() }), Invalid("volume")},
 		"less than a volume can tell":   {with(buy, func(r *Request) { r.Quantity = 1e-9 }), Invalid("volume")},
 		"no price":                      {with(buy, func(r *Request) { r.Price = 0 }), Invalid("price")},
 		"a price between two ticks":     {with(buy, func(r *Request) { r.Price = 20_000.05 }), "EOrder:Invalid price:XBTUSD price can only be specified up to 1 decimals."},
