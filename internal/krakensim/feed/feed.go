@@ -15,7 +15,7 @@ import (
 type Feed struct {
 	mu       sync.Mutex          // guards everything below, sockets' subscriptions and accounts included
 	sessions map[string]*session // by token
-	minted   int
+	minted   int                 // tokens, with those that are gone
 	accounts map[string]*account // by public key
 	sockets  map[*socket]struct{}
 	closed   bool // no more sockets

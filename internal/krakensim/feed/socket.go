@@ -13,7 +13,7 @@ import (
 
 const (
 	maxFrame       = 64 << 10 // bytes of a message from a client; an order is a few hundred
-	maxSockets     = 1000     // at once
+	maxSockets     = 1000     // at once: fewer than the 1,024 open files that a process usually may have
 	maxUnsent      = 4096     // messages waiting for a client to read; then it is cut off
 	writeTimeout   = 10 * time.Second
 	heartbeatEvery = time.Second

@@ -43,8 +43,8 @@ func v1AddOrder(account *paper.Account, q v1Request) (object, error) {
 		TimeInForce: fields.text("timeinforce"),
 		ClientID:    fields.text("cl_ord_id"),
 		Userref:     or(fields.userref("userref"), 0),
-		Margin:      paper.Leveraged(fields.text("leverage")) || value[bool](fields.params, "margin"),
-		ReduceOnly:  value[bool](fields.params, "reduce_only"),
+		Margin:      paper.Leveraged(fields.text("leverage")) || value[bool](q.fields, "margin"),
+		ReduceOnly:  value[bool](q.fields, "reduce_only"),
 	}
 	if fields.err != nil {
 		return nil, fields.err

@@ -29,14 +29,6 @@ func (c Change) of(r Request) Request {
 	return r
 }
 
-// in refuses a change of an order in another pair.
-func (c Change) in(pair Pair) error {
-	if c.Pair != nil && *c.Pair != pair {
-		return Invalid("pair")
-	}
-	return nil
-}
-
 func set[T any](field *T, to *T) {
 	if to != nil {
 		*field = *to
@@ -59,12 +51,18 @@ func (a *Account) Amend(id string, change Change, now time.Time) (amendID string
 	return newID("T"), o.copy(), nil
 }
 
+// toChange returns an open order that is in the pair in which a change has it. The error is a [Refusal].
+func (a *Account) toChange(id string, change Change) (*Order, error) {
+	o, err := a.named(id)
+	if err == nil && change.Pair != nil && *change.Pair != o.Pair {
+		err = Invalid("pair")
+	}
+	return o, err
+}
+
 // changed returns an open order, and what it would be.
 func (a *Account) changed(id string, change Change) (o, changed *Order, err error) {
-	if o, err = a.named(id); err != nil {
-		return nil, nil, err
-	}
-	if err := change.in(o.Pair); err != nil {
+	if o, err = a.toChange(id, change); err != nil {
 		return nil, nil, err
 	}
 	to := *o
@@ -104,10 +102,7 @@ func (a *Account) CheckEdit(id string, change Change) (Request, error) {
 }
 
 func (a *Account) edited(id string, change Change) (old, o *Order, err error) {
-	if old, err = a.named(id); err != nil {
-		return nil, nil, err
-	}
-	if err := change.in(old.Pair); err != nil {
+	if old, err = a.toChange(id, change); err != nil {
 		return nil, nil, err
 	}
 	request := change.of(old.Request)

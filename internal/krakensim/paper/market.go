@@ -1,9 +1,6 @@
 package paper
 
-import (
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // Asset is something an account holds. Kraken has three names for it: the id of REST, the code of WebSocket v2, and the
 // altname, which stands in the pairs of WebSocket v1.
@@ -36,7 +33,8 @@ type Pair struct {
 	MinCost      float64
 }
 
-// Pairs are the markets. Their decimals and least orders are those that AssetPairs tells.
+// Pairs are the markets. Their decimals and least orders are those that Kraken's AssetPairs tells. Kraken changes least orders as
+// prices go: of ETH/USD, recordings have 0.001 and 0.002.
 var Pairs = []Pair{
 	{ID: "XXBTZUSD", Altname: "XBTUSD", WSName: "XBT/USD", Symbol: "BTC/USD", Base: "BTC", Quote: "USD",
 		Decimals: 1, CostDecimals: 5, MinVolume: 0.00005, MinCost: 0.5},
@@ -50,15 +48,6 @@ const VolumeDecimals = 8
 // FeeRate is what a trade costs, as part of what was paid. It is Kraken's lowest tier's for an order that rested, for all
 // orders of these accounts do.
 const FeeRate = 0.0025
-
-// FormatVolume writes a volume as REST and WebSocket v1 do, with all its decimals.
-func FormatVolume(volume float64) string { return strconv.FormatFloat(volume, 'f', VolumeDecimals, 64) }
-
-// FormatCost writes a cost or a fee as REST and WebSocket v1 do, with all its decimals. The price of a trade has as many, as
-// recorded.
-func (p Pair) FormatCost(cost float64) string {
-	return strconv.FormatFloat(cost, 'f', p.CostDecimals, 64)
-}
 
 // FindAsset returns the asset with a code, which is one of [Assets].
 func FindAsset(code string) Asset {

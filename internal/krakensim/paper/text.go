@@ -42,6 +42,15 @@ func WholeSeconds(t time.Time) string {
 // UnixTime is a time as REST and WebSocket v1 tell it: seconds with six decimals.
 func UnixTime(t time.Time) string { return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000) }
 
+// FormatVolume writes a volume as REST and WebSocket v1 do, with all its decimals.
+func FormatVolume(volume float64) string { return strconv.FormatFloat(volume, 'f', VolumeDecimals, 64) }
+
+// FormatCost writes a cost or a fee as REST and WebSocket v1 do, with all its decimals. The price of a trade has as many, as
+// recorded.
+func (p Pair) FormatCost(cost float64) string {
+	return strconv.FormatFloat(cost, 'f', p.CostDecimals, 64)
+}
+
 // numberForm leaves out the prices relative to the market's that Kraken has ("+2%"): here is no market.
 var numberForm = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
 

@@ -29,6 +29,11 @@ func TestADeadlineLiesBetweenTheNearestAndAMinuteAhead(t *testing.T) {
 	}
 }
 
+func TestAmountsHaveAllTheirDecimals(t *testing.T) {
+	assert.Equal(t, "0.50000000", FormatVolume(0.5))
+	assert.Equal(t, "20000.00000", Pairs[0].FormatCost(20_000))
+}
+
 func TestUnixTimeHasSixDecimals(t *testing.T) {
 	assert.Equal(t, "1795867200.000001", UnixTime(noon.Add(1999*time.Nanosecond)))
 }
