@@ -36,12 +36,15 @@ func TestWhateverHappensTheBooksBalance(t *testing.T) {
 				b.check(t)
 			},
 			"place": func(t *rapid.T) {
-				_, _ = b.Place(Request{
+				r := Request{
 					Pair: rapid.SampledFrom(Pairs).Draw(t, "pair"), Side: rapid.SampledFrom([]string{"buy", "sell"}).Draw(t, "side"),
 					Type:     rapid.SampledFrom([]string{"limit", "limit", "limit", "market"}).Draw(t, "type"),
 					Quantity: amount.Draw(t, "quantity"), Price: price.Draw(t, "price"),
 					ClientID: rapid.SampledFrom([]string{"", "", "a", "b"}).Draw(t, "client"),
-				}, at)
+				}
+				checked := b.Check(r)
+				_, err := b.Place(r, at)
+				require.Equal(t, checked, err, "both say the same")
 			},
 			"all of it": func(t *rapid.T) {
 				o := with(rapid.SampledFrom([]Request{buy, sell}).Draw(t, "order"), func(r *Request) { r.Price = price.Draw(t, "price") })
