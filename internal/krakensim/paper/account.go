@@ -109,9 +109,6 @@ func (a *Account) Check(requests ...Request) error {
 	return nil
 }
 
-// rests reports whether an order stays on the book.
-func (o *Order) rests() bool { return o.Type != "market" && o.TimeInForce != "IOC" }
-
 // draft makes an order of a request, to be placed or, if it isn't nil, in the place of another.
 func (a *Account) draft(r Request, replaced *Order) (*Order, error) {
 	if err := r.Validate(); err != nil {
@@ -165,7 +162,7 @@ func (a *Account) add(o *Order, now time.Time) {
 	a.open = append(a.open, o)
 	a.tell(Event{Type: PendingNew, Order: o.copy(), At: now})
 	a.tell(Event{Type: New, Order: o.copy(), At: now})
-	if !o.rests() {
+	if o.Type == "market" || o.TimeInForce == "IOC" {
 		a.cancel(o, "Order has no counterparty", now)
 	}
 }
