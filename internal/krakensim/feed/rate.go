@@ -7,8 +7,8 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
-// rateMemory is how long an increment of the trading rate counter is remembered. Any count that Kraken allows has decayed by then:
-// no tier's goes above 180, or down by less than 1 a second.
+// rateMemory is how long an increment of the trading rate counter is remembered. Any count that Kraken allows has decayed by
+// then: no tier's goes above 180, or down by less than 1 a second.
 const rateMemory = 3 * time.Minute
 
 // tradingRate is Kraken's counter of what an account does on its markets, as subscriptions with "ratecounter" tell it

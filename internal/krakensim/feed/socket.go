@@ -216,8 +216,8 @@ func (s *socket) unsubscribe(channel, token string, now time.Time) error {
 	return nil
 }
 
-// accountFor returns the account of a token that meets a need. The error is a [paper.Refusal]. What then changes is published once
-// the message at hand is answered. The caller holds Feed.mu.
+// accountFor returns the account of a token that meets a need. The error is a [paper.Refusal]. What then changes is published
+// once the message at hand is answered. The caller holds Feed.mu.
 func (s *socket) accountFor(token string, need permission.Need, now time.Time) (*paper.Account, error) {
 	session, err := s.authorize(token, need, now)
 	if err != nil {
