@@ -214,11 +214,12 @@ func (d *demoRun) signal(t *testing.T, pid int, signal syscall.Signal) {
 	require.NoError(t, syscall.Kill(pid, signal))
 }
 
-// pid is that of the program, which make has started.
+// pid is that of the program, which make has started. What the program itself starts shows the same for a moment.
 func (d *demoRun) pid(t *testing.T) int {
 	t.Helper()
 	for pid, shows := range processes() {
-		if bytes.HasPrefix(shows, []byte(d.program+"\x00")) {
+		process := procDir(fmt.Sprintf("/proc/%d", pid))
+		if bytes.HasPrefix(shows, []byte(d.program+"\x00")) && process.parent() == d.process.PID() {
 			return pid
 		}
 	}
