@@ -284,12 +284,9 @@ func TestLargeBodiesAreRefused(t *testing.T) {
 	q := newRequest(tokenPath, 1)
 	q.body = strings.Repeat("a", maxBody+1)
 	assert.Equal(t, http.StatusRequestEntityTooLarge, q.do(t, New(exampleKey).Transport()).status)
-	server := startServer(t, Options{})
-	q.base = server.RESTURL()
-	got, err := q.try(t.Context(), newTransport(t))
-	if err == nil { // the answer may come too early for the client
-		assert.Equal(t, http.StatusRequestEntityTooLarge, got.status)
-	}
+	q.base = startServer(t, Options{}).RESTURL()
+	// The server reads all of it, one byte too many, so the answer doesn't come too early for the client.
+	assert.Equal(t, http.StatusRequestEntityTooLarge, q.do(t, newTransport(t)).status)
 }
 
 func TestValidateNamesWhatIsWrong(t *testing.T) {

@@ -1,0 +1,31 @@
+package krakensim
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
+)
+
+func TestEachWebSocketHasItsPath(t *testing.T) {
+	const v1Greeting, v2Greeting = `"event":"systemStatus"`, `"channel":"status"`
+	const v1Subscribe = `{"event":"subscribe","subscription":{"name":"openOrders","token":"`
+	const v2Subscribe = `{"method":"subscribe","params":{"channel":"executions","token":"`
+	server := startServer(t, Options{})
+	for _, test := range []struct{ url, greeting, subscribe, channel string }{
+		{server.WebSocketURL() + "/", v1Greeting, v1Subscribe, "openOrders"},
+		{server.WebSocketURL() + "/v1", v1Greeting, v1Subscribe, "openOrders"},
+		{server.WebSocketV2URL(), v2Greeting, v2Subscribe, "executions"},
+	} {
+		t.Run(test.url, func(t *testing.T) {
+			socket := wiretest.Dial(t, test.url)
+			assert.Contains(t, socket.Next(), test.greeting)
+			token := server.NewToken(ExampleAPIKey)
+			assert.NotContains(t, server.Subscribed(test.channel), token)
+			socket.Send(test.subscribe + token + `"}}`)
+			socket.Next()
+			assert.Contains(t, server.Subscribed(test.channel), token)
+		})
+	}
+}
