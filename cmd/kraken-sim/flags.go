@@ -26,28 +26,10 @@ Without flags it listens on a free port of 127.0.0.1, and knows the key pair
   api-key     ` + krakensim.ExampleAPIKey + `
   api-secret  ` + krakensim.ExampleAPISecret + `
 
-Orders rest until they are canceled, or filled on request:
+It can be commanded while it runs, by whoever can reach the listener. Below, URL
+is its control_url; with -tls-ca FILE, curl needs --cacert FILE.
 
-  curl -d '{"order_id": "…", "quantity": 0.1}' $control_url'fill'
-
-It misbehaves on request, too. To try an outage:
-
-  curl -d '{"errors": ["EService:Unavailable"]}' $control_url'misbehave'
-  curl -d '{"path": "GetWebSocketsToken", "times": 3, "hang": true}' $control_url'misbehave'
-  curl -d '{"status": 502, "latency": "2s"}' $control_url'misbehave'
-  curl -X POST $control_url'behave'
-  curl $control_url'calls'
-  curl -X PUT -d '{"api_key": "…", "nonce": 1893456000000000000}' $control_url'nonce'
-  curl -X DELETE -d '{"api_key": "…"}' $control_url'key'
-  curl -X POST $control_url'expire-tokens'
-  curl -X POST $control_url'drop-sockets'
-
-With -tls-ca FILE, curl needs --cacert FILE.
-
-The other parts of a misbehaviour are header, body, content_type, cloudflare,
-oversize, drop, truncate, reset, go_away, swallow, refuse and process. Whoever
-can reach the listener can use these paths.
-
+` + control.Usage + `
 Flags:
 `
 
@@ -57,17 +39,18 @@ func parse(args []string, help io.Writer) (options krakensim.Options, caFile str
 	flags.SetOutput(io.Discard)
 	options.Control = control.Handler
 	flags.StringVar(&options.Addr, "listen", "127.0.0.1:0", "`address` to listen on; port 0 is any free one")
-	flags.StringVar(&caFile, "tls-ca", "", "serve https and wss; this `file` has the CA's certificate, and FILE.key its\n"+
-		"private key; both are made if there is neither, and used again from then on")
+	flags.StringVar(&caFile, "tls-ca", "", "serve https and wss; this `file` has the CA's certificate, FILE.key its\n"+
+		"private key; both are made if there is neither, and used again then")
 
 	key := krakensim.Key{}
-	flags.StringVar(&key.APIKey, "api-key", krakensim.ExampleAPIKey, "public `key`")
+	flags.StringVar(&key.APIKey, "api-key", krakensim.ExampleAPIKey, "public `key` (default the one above)")
 	flags.StringVar(&key.APISecret, "api-secret", krakensim.ExampleAPISecret,
-		"private `key`, base64; never a real one, for flags can be seen by\nothers on this machine")
+		"private `key`, base64; never a real one, for flags can be seen by\nothers on this machine (default the one above)")
 	flags.StringVar(&key.Name, "api-key-name", "kraken-sim", "the key's `name`")
-	permissions := flags.String("permissions", strings.Join(permission.Default(), ","),
-		"the key's `permissions`, comma-separated")
-	flags.Func("valid-until", "`time` at which the key expires, such as 2026-12-31T23:59:59Z (default never)", func(text string) (err error) {
+	defaults := strings.Join(permission.Default(), ",")
+	permissions := flags.String("permissions", defaults, "the key's `permissions`, comma-separated (default\n"+
+		strings.Replace(defaults, ",close-trades", ",\nclose-trades", 1)+")")
+	flags.Func("valid-until", "`time` at which the key expires, such as 2026-12-31T23:59:59Z\n(default never)", func(text string) (err error) {
 		key.ValidUntil, err = time.Parse(time.RFC3339, text)
 		return err
 	})
@@ -75,7 +58,8 @@ func parse(args []string, help io.Writer) (options krakensim.Options, caFile str
 	flags.StringVar(&key.TOTPSecret, "totp-secret", "", "the key's second factor, an authenticator's base32 `seed`")
 	flags.BoolVar(&key.SingleUseCodes, "single-use-codes", false, "take each of the authenticator's codes once")
 	tier := flags.String("tier", "none", "call counter's `tier`: starter, intermediate, pro or none")
-	flags.DurationVar(&key.DecayStep, "decay-step", krakensim.DefaultDecayStep, "`time` for which the call counter stands still before it decays; 1ns: it\ndecays continuously")
+	flags.DurationVar(&key.DecayStep, "decay-step", krakensim.DefaultDecayStep, "`time` for which the call counter stands still before it decays; 1ns: it\n"+
+		"decays continuously")
 	infoCase := flags.String("api-key-info-case", "snake", "`case` of GetApiKeyInfo's field names: snake, as Kraken most likely has\n"+
 		"them, or camel, as its page has them")
 
@@ -87,6 +71,9 @@ func parse(args []string, help io.Writer) (options krakensim.Options, caFile str
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(help, usage)
+			for _, long := range []string{"api-key", "api-secret", "permissions"} {
+				flags.Lookup(long).DefValue = "" // it is in the text
+			}
 			flags.SetOutput(help)
 			flags.PrintDefaults()
 		}

@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/control"
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/permission"
 )
 
@@ -93,10 +95,18 @@ func TestBadFlagsExit2AndSayWhy(t *testing.T) {
 func TestHelpTellsTheFlags(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	assert.Zero(t, run(t.Context(), []string{"-help"}, &stdout, &stderr))
-	for _, want := range []string{"-listen", "-tls-ca", "control_url", krakensim.ExampleAPIKey, "(default 2s)", "(default 15m0s)"} {
+	for _, want := range []string{
+		"-listen", "-tls-ca", krakensim.ExampleAPIKey, "(default 2s)", "(default 15m0s)", "control_url", control.Usage,
+	} {
 		assert.Contains(t, stderr.String(), want)
 	}
+	for _, permission := range permission.Default() {
+		assert.Contains(t, stderr.String(), permission)
+	}
 	for line := range strings.Lines(stderr.String()) {
-		assert.LessOrEqual(t, len(line), 165, line)
+		if !strings.Contains(line, krakensim.ExampleAPISecret) { // that is longer
+			shown := strings.ReplaceAll(strings.TrimRight(line, "\n"), "    \t", strings.Repeat(" ", 8))
+			assert.LessOrEqual(t, utf8.RuneCountInString(shown), 80, line)
+		}
 	}
 }

@@ -33,7 +33,7 @@ type Options struct {
 	// valid for localhost, the loopback addresses, the host of Addr, and Kraken's own names, to which a proxy may lead.
 	ServerName string
 
-	// Control, if set, makes what serves the paths under [Server.ControlURL], beside Kraken. Use control.Handler, which
+	// Control, if set, makes what serves the paths below [Server.ControlURL], beside Kraken. Use control.Handler, which
 	// this package can't know. It needs no credentials.
 	Control func(*Server) http.Handler
 }
@@ -144,10 +144,10 @@ func (s *Server) WebSocketURL() string { return s.url("ws", "") }
 // WebSocketV2URL is where WebSocket v2 is, in the place of wss://ws-auth.kraken.com/v2.
 func (s *Server) WebSocketV2URL() string { return s.url("ws", "/v2") }
 
-const controlPath = "/sim/"
+const controlPath = "/sim"
 
 // ControlURL is the base of what [Options.Control] serves: package control says what there is.
-func (s *Server) ControlURL() string { return s.url("http", controlPath) }
+func (s *Server) ControlURL() string { return s.url("http", controlPath+"/") }
 
 // CACertPEM is the certificate, in PEM, of the CA that the server's own is from; "" without TLS.
 func (s *Server) CACertPEM() string {
@@ -212,8 +212,9 @@ func (s *Server) connState(conn net.Conn, state http.ConnState) {
 
 // withControl puts the control paths in front of the exchange.
 func withControl(control, exchange http.Handler) http.Handler {
+	control = http.StripPrefix(controlPath, control)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, controlPath) {
+		if strings.HasPrefix(r.URL.Path, controlPath+"/") {
 			control.ServeHTTP(w, r)
 			return
 		}

@@ -1,22 +1,8 @@
 // Package control gives the simulator's tester a way to command it over HTTP, for tests that aren't written in Go. What it
 // can do, package krakensim does; here is only the form.
 //
-// Its paths speak JSON. What succeeds without a result is answered with HTTP 204, what fails with {"error": "…"}.
-//
-//	POST   /sim/misbehave          a Fault: {"path": "GetWebSocketsToken", "errors": ["EService:Busy"], "times": 3};
-//	                               latency is a string such as "2s"
-//	POST   /sim/behave             forget all faults
-//	GET    /sim/calls              every private REST request so far
-//	DELETE /sim/calls              forget them
-//	PUT    /sim/nonce              {"api_key": "…", "nonce": 123}: the highest that the key has used
-//	PUT    /sim/key                {"api_key": "…", "api_secret": "…", "tier": "pro", …}: add or replace a Key;
-//	                               decay_step is a string such as "2s"
-//	DELETE /sim/key                {"api_key": "…"}: revoke it
-//	POST   /sim/fill               {"order_id": "…", "quantity": 0.1, "price": 20000}: execute an order, or so much of it;
-//	                               without a quantity all that is left, without a price at its own
-//	POST   /sim/expire-tokens      all WebSocket tokens made so far are worthless
-//	POST   /sim/close-connections  close idle connections
-//	POST   /sim/drop-sockets       cut all WebSocket connections off
+// Its paths are below the server's ControlURL, and speak JSON: [Usage] shows them. What succeeds without a result is answered
+// with HTTP 204, what fails with {"error": "…"}.
 package control
 
 import (
@@ -34,33 +20,36 @@ import (
 // maxBody is how much of a command's body is read. A fault can have a whole page in it.
 const maxBody = 1 << 20
 
-// Handler serves the paths of this package. It needs no credentials: whoever reaches it commands the simulator.
+// Handler serves the commands. It needs no credentials: whoever reaches it commands the simulator.
 func Handler(s *krakensim.Server) http.Handler {
 	mux := http.NewServeMux()
-	for pattern, do := range map[string]command{
-		"POST /sim/misbehave":         with(s, misbehave),
-		"POST /sim/behave":            without(s.Behave),
-		"GET /sim/calls":              func(*http.Request) (any, error) { return s.Calls(), nil },
-		"DELETE /sim/calls":           without(s.ForgetCalls),
-		"PUT /sim/nonce":              with(s, setNonce),
-		"PUT /sim/key":                with(s, setKey),
-		"DELETE /sim/key":             with(s, removeKey),
-		"POST /sim/fill":              with(s, fill),
-		"POST /sim/expire-tokens":     without(s.ExpireTokens),
-		"POST /sim/close-connections": without(s.CloseConnections),
-		"POST /sim/drop-sockets":      without(s.DropSockets),
-	} {
-		mux.Handle(pattern, do)
+	for pattern, do := range commands {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { do.serve(s, w, r) })
 	}
 	return mux
 }
 
+// commands are all that there are, by method and path.
+var commands = map[string]command{
+	"POST /misbehave":         with(misbehave),
+	"POST /behave":            without((*krakensim.Server).Behave),
+	"GET /calls":              func(s *krakensim.Server, _ *http.Request) (any, error) { return s.Calls(), nil },
+	"DELETE /calls":           without((*krakensim.Server).ForgetCalls),
+	"PUT /nonce":              with(setNonce),
+	"PUT /key":                with(setKey),
+	"DELETE /key":             with(removeKey),
+	"POST /fill":              with(fill),
+	"POST /expire-tokens":     without((*krakensim.Server).ExpireTokens),
+	"POST /close-connections": without((*krakensim.Server).CloseConnections),
+	"POST /drop-sockets":      without((*krakensim.Server).DropSockets),
+}
+
 // command does what a request asks for. A nil result is answered with HTTP 204, an error with HTTP 400.
-type command func(r *http.Request) (any, error)
+type command func(s *krakensim.Server, r *http.Request) (any, error)
 
 // with is a command that takes a JSON object.
-func with[T any](s *krakensim.Server, do func(*krakensim.Server, T) error) command {
-	return func(r *http.Request) (any, error) {
+func with[T any](do func(*krakensim.Server, T) error) command {
+	return func(s *krakensim.Server, r *http.Request) (any, error) {
 		var request T
 		if err := decode(r, &request); err != nil {
 			return nil, err
@@ -70,13 +59,13 @@ func with[T any](s *krakensim.Server, do func(*krakensim.Server, T) error) comma
 }
 
 // without is a command that takes nothing and can't fail.
-func without(do func()) command {
-	return func(*http.Request) (any, error) { do(); return nil, nil }
+func without(do func(*krakensim.Server)) command {
+	return func(s *krakensim.Server, _ *http.Request) (any, error) { do(s); return nil, nil }
 }
 
-func (do command) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (do command) serve(s *krakensim.Server, w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	value, err := do(r)
+	value, err := do(s, r)
 	status := http.StatusOK
 	switch {
 	case err != nil:

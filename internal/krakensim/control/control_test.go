@@ -49,7 +49,7 @@ func (b bench) command(command, body string) (int, string) {
 	b.t.Helper()
 	method, path, _ := strings.Cut(command, " ")
 	w := httptest.NewRecorder()
-	b.control.ServeHTTP(w, httptest.NewRequest(method, "/sim/"+path, strings.NewReader(body)))
+	b.control.ServeHTTP(w, httptest.NewRequest(method, "/"+path, strings.NewReader(body)))
 	if w.Body.Len() > 0 && w.Code != http.StatusNotFound && w.Code != http.StatusMethodNotAllowed {
 		require.Equal(b.t, "application/json", w.Header().Get("Content-Type"))
 	}
