@@ -14,7 +14,8 @@ type answer = fault.Answer
 // object is a JSON object. Its fields come out in alphabetical order, as Kraken's do.
 type object = map[string]any
 
-// answerTimeout is how long a client may take to send a request's body, and again to take in the answer.
+// answerTimeout is how long a client may take to send a request's headers, again to send its body, and again to take in
+// the answer.
 const answerTimeout = 30 * time.Second
 
 // result is Kraken's answer to a request that succeeded. The result may be JSON text already.
@@ -23,7 +24,7 @@ func result(value any) answer {
 }
 
 // refuse is Kraken's answer to a request that failed: HTTP 200 too.
-func refuse(errors ...string) answer { return fault.Refuse(errors...) }
+func refuse(errors ...string) answer { return fault.KrakenErrors(errors...) }
 
 // encode marshals what the simulator itself composed, which can't fail.
 func encode(value any) []byte {

@@ -34,8 +34,8 @@ func NewAnswer(status int, contentType string, body []byte) Answer {
 	return Answer{Status: status, Header: http.Header{"Content-Type": {contentType}}, Body: body}
 }
 
-// Refuse is an answer with Kraken's error strings. It comes with HTTP 200, as Kraken's do.
-func Refuse(errors ...string) Answer {
+// KrakenErrors is an answer with Kraken's error strings. It comes with HTTP 200, as Kraken's do.
+func KrakenErrors(errors ...string) Answer {
 	body, _ := json.Marshal(map[string][]string{"error": errors}) // strings can't fail
 	a := NewAnswer(http.StatusOK, "application/json", body)
 	a.Errors = errors

@@ -22,8 +22,8 @@ import (
 // servers (5xx).
 //
 // The titles, names, categories and times to wait are Cloudflare's (developers.cloudflare.com, "Error responses" and
-// "Retry-After HTTP header for retryable 1xxx errors"; answers that clients have recorded). So are the headers. The names of
-// 520, 521, 523, 525 and 526 are by analogy. What happened, and what to do, is said in words of our own.
+// "Retry-After HTTP header for retryable 1xxx errors"; answers that clients have recorded). So are the headers. The
+// names of 520, 521, 523, 525 and 526 are by analogy. What happened, and what to do, is said in words of our own.
 type cloudflareError struct {
 	Code       int
 	status     int
@@ -73,11 +73,12 @@ func cloudflareErrorOf(code int) *cloudflareError {
 	return nil
 }
 
-// Cloudflare is what Cloudflare answers in Kraken's place: to one of its own errors, for example 1010 or 522, or else to an
-// HTTP status.
+// Cloudflare is what Cloudflare answers in Kraken's place: to one of its own errors, for example 1010 or 522, or else
+// to an HTTP status.
 //
-// A client that asks for JSON gets it (RFC 9457), one that asks for HTML or takes gzip gets a page, and any other a line of
-// text. Cloudflare's page promises HTML to the latter two, but clients that take no gzip report the line of text.
+// A client that asks for JSON gets it (RFC 9457), one that asks for HTML or takes gzip gets a page, and any other a
+// line of text. Cloudflare's page promises HTML to the latter two, but clients that take no gzip report the line of
+// text.
 func Cloudflare(code int) Answer {
 	e := cloudflareErrorOf(cmp.Or(mostLikely[code], code))
 	if e == nil {

@@ -79,7 +79,7 @@ func (f Fault) answer() (Answer, bool) {
 		a.oversize = f.Oversize
 		return a, true
 	case len(f.Errors) > 0 && f.Body == "":
-		a := Refuse(f.Errors...)
+		a := KrakenErrors(f.Errors...)
 		a.Status = status
 		a.Header.Set("Content-Type", contentType)
 		return a, true

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every fault looks the same however it is met, but for the error where there is no answer.
 func TestAFaultThatMakesNoSenseIsToldOf(t *testing.T) {
 	for _, test := range []struct {
 		fault Fault
@@ -31,6 +30,7 @@ func TestAFaultThatMakesNoSenseIsToldOf(t *testing.T) {
 	assert.NoError(t, Fault{Status: 599, Cloudflare: 1010, Times: 1, Oversize: 1, Latency: 1}.Validate())
 }
 
+// Every fault looks the same however it is met, but for the error where there is no answer.
 func TestFaults(t *testing.T) {
 	tests := map[string]struct {
 		fault     Fault

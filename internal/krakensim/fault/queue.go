@@ -85,8 +85,8 @@ func (t *Turn) Dial(ctx context.Context) error {
 	return nil
 }
 
-// Answer gives the request's answer as the fault has it: process gives the true one, and is called at most once. An error is
-// the context's.
+// Answer gives the request's answer as the fault has it: process gives the true one, and is called at most once. An
+// error is the context's.
 func (t *Turn) Answer(ctx context.Context, process func() Answer) (Answer, error) {
 	f := t.fault
 	var truth *Answer

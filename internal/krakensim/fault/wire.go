@@ -20,9 +20,9 @@ func (l wireListener) Accept() (net.Conn, error) {
 	return &wire{Conn: conn}, nil
 }
 
-// wire is a connection as it is on the wire, which can be swallowed: then net/http reads nothing more from it until its end,
-// and what net/http writes is lost. It has none of a TCP connection's short cuts, such as ReadFrom, which would lead past
-// that.
+// wire is a connection as it is on the wire, which can be swallowed: then net/http reads nothing more from it until its
+// end, and what net/http writes is lost. It has none of a TCP connection's short cuts, such as ReadFrom, which would
+// lead past that.
 type wire struct {
 	net.Conn
 	swallowed atomic.Bool
