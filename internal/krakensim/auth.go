@@ -13,6 +13,8 @@ import (
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 // privateRequest is a request under /0/private/, taken apart.
@@ -57,8 +59,8 @@ func parsePrivate(r *http.Request, path string, body []byte) privateRequest {
 	return p
 }
 
-// readFields reads a body by its type. It isn't ok if it can't be read as a whole, or has a field twice: Kraken may take the first, or the
-// last, and who sends it can't rely on either.
+// readFields reads a body by its type. It isn't ok if it can't be read as a whole, or has a field twice: Kraken may
+// take the first, or the last, and who sends it can't rely on either.
 func readFields(header string, body []byte) (fields url.Values, ok bool) {
 	// Some clients name no content type; what they send shows it.
 	contentType := formType
@@ -127,13 +129,13 @@ func (p privateRequest) acceptable() (answer, bool) {
 	return answer{}, true
 }
 
-// authenticate checks who calls and what it may, and returns Kraken's error string for the first check that fails. Kraken's order isn't
-// published.
+// authenticate checks who calls and what it may. The refusal is that of the first check that fails, or "". Kraken's order
+// isn't published.
 //
 // The nonce is used up once it is found good: a signature that doesn't match leaves it alone, or anybody could burn a
-// key's nonces; a call over the limit or without permission uses it. The call counter counts refused calls too (support.kraken.com, "API
-// Error Codes"), but not those during a lockout. The caller holds x.mu.
-func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time.Time) (*keyState, string) {
+// key's nonces; a call over the limit or without permission uses it. The call counter counts refused calls too
+// (support.kraken.com, "API Error Codes"), but not those during a lockout. The caller holds x.mu.
+func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time.Time) (*keyState, paper.Refusal) {
 	if x.lockouts.refuse(p, now) {
 		return nil, "EGeneral:Temporary lockout"
 	}
@@ -163,8 +165,8 @@ const (
 	invalidNonce     = "EAPI:Invalid nonce"
 )
 
-// refusal is Kraken's error string for a request that isn't good for the key, or "".
-func (k *keyState) refusal(p privateRequest, now time.Time) string {
+// refusal is of a request that isn't good for the key, or "".
+func (k *keyState) refusal(p privateRequest, now time.Time) paper.Refusal {
 	secondFactor, codeSent := k.OTPPassword != "" || k.TOTPSecret != "", p.fields.Has("otp")
 	switch {
 	case p.nonce == 0: // told before the signature, as seen in github.com/krijnsent/crypto_vba/issues/24

@@ -102,7 +102,8 @@ func TestAnotherAuthenticatorBeginsAnew(t *testing.T) {
 	})
 }
 
-// What is wrong is told one by one, and the first of these is told first. What comes with a wrong signature tells nothing about the key.
+// What is wrong is told one by one, and the first of these is told first. What comes with a wrong signature tells
+// nothing about the key.
 func TestOfSeveralFaultsTheFirstIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := exampleKey

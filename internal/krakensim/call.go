@@ -20,15 +20,17 @@ type Call struct {
 	InFlight int `json:"in_flight"`
 }
 
-// maxCalls bounds what a long-running simulator remembers.
+// maxCalls bounds what a long-running simulator remembers. There the older half is forgotten.
 const maxCalls = 100_000
 
-// maxName bounds, in bytes, what is remembered of a path or a public key that may be anything. Those that there are have less than a hundred.
+// maxName bounds, in bytes, what is remembered of a path or a public key that may be anything. Those that there are
+// have less than a hundred.
 const maxName = 256
 
 func clip(name string) string { return strings.Clone(name[:min(len(name), maxName)]) }
 
-// Calls returns every request to /0/private/ in order of arrival, up to the last 100,000.
+// Calls returns every request to /0/private/ in order of arrival. There are never more than 100,000: with the next one the
+// older half is forgotten.
 func (x *Exchange) Calls() []Call {
 	x.mu.Lock()
 	defer x.mu.Unlock()

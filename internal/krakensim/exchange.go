@@ -52,8 +52,8 @@ func (x *Exchange) SetKey(key Key) {
 	state.Key, state.present, state.modified = key, true, time.Now()
 }
 
-// RemoveKey revokes a key: from now on it is EAPI:Invalid key. Tokens made with it live on, as at Kraken. It reports whether there was
-// such a key.
+// RemoveKey revokes a key: from now on it is EAPI:Invalid key. Tokens made with it live on, as at Kraken. It reports
+// whether there was such a key.
 func (x *Exchange) RemoveKey(apiKey string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -111,8 +111,8 @@ func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// NewToken makes a WebSocket token of the key's, as GetWebSocketsToken does, but without a request: for who tests what
-// comes after.
+// NewToken makes a WebSocket token of the key's, as GetWebSocketsToken does, but without a request. It is for tests of
+// what is done with a token. It checks nothing, so the key need not be known.
 func (x *Exchange) NewToken(apiKey string) string {
 	x.mu.Lock()
 	holder := x.state(apiKey).holder()
@@ -129,8 +129,8 @@ func (x *Exchange) DropSockets() { x.feed.DropSockets() }
 // Subscribed returns the tokens of the subscriptions to a channel that are open, in no order.
 func (x *Exchange) Subscribed(channel string) (tokens []string) { return x.feed.Subscribed(channel) }
 
-// Fill executes an order of a paper account, whoever's it is: so much of it at a price, or all that is left (quantity 0) at
-// the order's own price (price 0). The error is Kraken's refusal.
+// Fill executes an order of a paper account, whoever's it is: so much of it at a price, or all that is left (quantity
+// 0) at the order's own price (price 0). The error is Kraken's refusal.
 func (x *Exchange) Fill(orderID string, quantity, price float64) error {
 	return x.feed.Fill(orderID, quantity, price)
 }

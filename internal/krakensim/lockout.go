@@ -6,23 +6,25 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 // A LockoutScope is whose calls a [Lockout] refuses.
 type LockoutScope string
 
-// What Kraken locks out isn't known. An older page of its support most likely says "IP based" (support.kraken.com, "API Error Codes"; the copy
-// at hand is garbled), and so does a user (github.com/ccxt/ccxt/issues/8634). Its present documentation speaks of the account (docs.kraken.com,
-// "Errors").
+// What Kraken locks out isn't known. An older page of its support most likely says "IP based" (support.kraken.com, "API
+// Error Codes"; the copy at hand is garbled), and so does a user (github.com/ccxt/ccxt/issues/8634). Its present
+// documentation speaks of the account (docs.kraken.com, "Errors").
 const (
 	LockoutAddress LockoutScope = "address" // all calls from the host that was refused, with whatever key
 	LockoutKey     LockoutScope = "key"     // all calls with the public key that was refused, from wherever
 	LockoutOff     LockoutScope = "off"     // nobody
 )
 
-// A Lockout is how Kraken treats who is refused again and again. EAPI:Invalid key, EAPI:Invalid signature and EAPI:Invalid nonce count
-// together, and no success in between takes any of them back. Then every call is answered EGeneral:Temporary lockout: it uses no
-// nonce up, isn't on the call counter, and makes the lockout begin anew.
+// A Lockout is how Kraken treats who is refused again and again. EAPI:Invalid key, EAPI:Invalid signature and
+// EAPI:Invalid nonce count together, and no success in between takes any of them back. Then every call is answered
+// EGeneral:Temporary lockout: it uses no nonce up, isn't on the call counter, and makes the lockout begin anew.
 type Lockout struct {
 	Scope LockoutScope  // "": LockoutAddress, the stricter one for a host with several keys
 	After int           // so many refusals within 5 minutes; 0: DefaultLockoutAfter
@@ -50,7 +52,8 @@ func (l Lockout) Validate() error {
 	return nil
 }
 
-// SetLockout changes how repeated refusals are treated, and forgets those so far. It takes an invalid lockout without complaint.
+// SetLockout changes how repeated refusals are treated, and forgets those so far. It takes an invalid lockout without
+// complaint.
 func (x *Exchange) SetLockout(lockout Lockout) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -73,7 +76,7 @@ type refusals struct {
 	until time.Time   // locked out
 }
 
-// maxRefused bounds them, so that made-up keys can't fill the memory.
+// maxRefused bounds them, so that made-up keys can't fill the memory. There all are forgotten, lockouts too.
 const maxRefused = 10_000
 
 func (l *lockouts) subject(p privateRequest) string {
@@ -94,8 +97,8 @@ func (l *lockouts) refuse(p privateRequest, now time.Time) bool {
 }
 
 // note counts a refusal, if it is of a kind that counts.
-func (l *lockouts) note(p privateRequest, refusal string, now time.Time) {
-	if l.Scope == LockoutOff || !strings.HasPrefix(refusal, "EAPI:Invalid ") {
+func (l *lockouts) note(p privateRequest, refusal paper.Refusal, now time.Time) {
+	if l.Scope == LockoutOff || !strings.HasPrefix(string(refusal), "EAPI:Invalid ") {
 		return
 	}
 	subject := l.subject(p)

@@ -12,7 +12,8 @@ import (
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
-// public answers a request that isn't under /0/private/. Any method will do, as at Kraken, and its fields can be in the URL or in the body.
+// public answers a request that isn't under /0/private/. Any method will do, as at Kraken, and its fields can be in the
+// URL or in the body.
 func public(path string, r *http.Request, body []byte) answer {
 	method, ok := publicMethods[path]
 	switch {
@@ -66,6 +67,8 @@ func named[T any](q query, field string, list []T, names func(T) []string, unkno
 	return some, nil
 }
 
+// assets are displayed with half of the decimals that are counted (support.kraken.com, "Decimal precision for API
+// calculations").
 func assets(q query) (any, error) {
 	if err := q.refuseForeign([]foreign{{name: "aclass", only: []string{"currency"}}}); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/fault"
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/paper"
 )
 
 // maxBody is how much of a request's body is read. The largest true request is a few hundred bytes.
@@ -68,7 +69,7 @@ func (x *Exchange) private(p privateRequest) answer {
 	now := time.Now()
 	key, refusal := x.admit(p, method, now)
 	if refusal != "" {
-		return refuse(refusal)
+		return refuse(string(refusal))
 	}
 	value, err := method.answer(x, query{key: key, fields: p.fields, now: now})
 	if err != nil {
@@ -78,7 +79,7 @@ func (x *Exchange) private(p privateRequest) answer {
 }
 
 // admit authenticates who calls. The key is a copy, as it was when the call came.
-func (x *Exchange) admit(p privateRequest, method privateMethod, now time.Time) (_ keyState, refusal string) {
+func (x *Exchange) admit(p privateRequest, method privateMethod, now time.Time) (_ keyState, refusal paper.Refusal) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	key, refusal := x.authenticate(p, method, now)

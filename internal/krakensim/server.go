@@ -47,7 +47,7 @@ type Server struct {
 	server *http.Server
 	served chan struct{} // closed when the listener is
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards conns and closed
 	conns   map[net.Conn]http.ConnState
 	closed  bool
 	pending sync.WaitGroup // handlers, and connections that net/http has
@@ -82,7 +82,7 @@ func Start(options Options) (*Server, error) {
 	s.server = &http.Server{
 		Handler:           s.counted(handler),
 		ReadHeaderTimeout: answerTimeout,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       2 * time.Minute, // outlasts Go's clients' own, 90 s: it isn't closed just as a request comes
 		ConnState:         s.connState,
 		ErrorLog:          log.New(io.Discard, "", 0), // a client that doesn't trust the CA is none of our errors
 		Protocols:         new(http.Protocols),
@@ -180,8 +180,8 @@ func (s *Server) Close() {
 	s.pending.Wait()
 }
 
-// counted lets Close wait for handlers, which http.Server.Close doesn't, and connState for connections: net/http goes on for
-// half a second with one that it has closed before it had read all.
+// counted lets Close wait for handlers, which http.Server.Close doesn't, and connState for connections: net/http goes
+// on for half a second with one that it has closed before it had read all.
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()

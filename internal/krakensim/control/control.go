@@ -1,8 +1,8 @@
 // Package control gives the simulator's tester a way to command it over HTTP, for tests that aren't written in Go. What it
 // can do, package krakensim does; here is only the form.
 //
-// Its paths are below the server's ControlURL, and speak JSON: [Usage] shows them. What succeeds without a result is answered
-// with HTTP 204, what fails with {"error": "…"}.
+// Its paths are below the server's ControlURL, and speak JSON: [Usage] shows them. What succeeds without a result is
+// answered with HTTP 204, what fails with {"error": "…"}.
 package control
 
 import (

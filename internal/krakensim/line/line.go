@@ -144,9 +144,9 @@ func (l *Line) swallow() {
 	}
 }
 
-// SetLatency makes every byte that arrives from now on, and the end of a connection, take so long to pass, each way.
-// On a connection that is made from now on, nothing sets out before a round trip is over, which TCP's handshake takes on a real
-// network. (Here the client's kernel has the connection at once; but it learns nothing from that.)
+// SetLatency makes every byte that arrives from now on, and the end of a connection, take so long to pass, each way. On
+// a connection that is made from now on, nothing sets out before a round trip is over, which TCP's handshake takes on a
+// real network. (Here the client's kernel has the connection at once; but it learns nothing from that.)
 func (l *Line) SetLatency(latency time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -20,7 +20,8 @@ func deafen(conn *net.TCPConn) {
 	})
 }
 
-// nap sleeps for a moment, to within some 0.1 ms. Go's own sleep is up to a millisecond longer, for that is what it asks of the kernel in.
+// nap sleeps for a moment, to within some 0.1 ms. Go's own sleep is up to a millisecond longer, for that is what it
+// asks of the kernel in.
 func nap(moment time.Duration) {
 	if moment <= 0 {
 		return
