@@ -24,13 +24,15 @@ import (
 // The titles, names, categories and times to wait are Cloudflare's (developers.cloudflare.com, "Error responses" and
 // "Retry-After HTTP header for retryable 1xxx errors"; answers that clients have recorded). So are the headers. The
 // names of 520, 521, 523, 525 and 526 are by analogy. What happened, and what to do, is said in words of our own.
+//
+// The page's template reads the fields that are exported.
 type cloudflareError struct {
 	Code       int
 	status     int
 	Title      string
 	name       string
 	category   string
-	RetryAfter int // seconds; 0 if it's no use
+	retryAfter int // seconds; 0 if it's no use
 	Happened   string
 	Advice     string
 }
@@ -90,8 +92,8 @@ func Cloudflare(code int) Answer {
 		"Referrer-Policy": {"same-origin"},
 		"X-Frame-Options": {"SAMEORIGIN"},
 	}
-	if e.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	if e.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(e.retryAfter))
 	}
 	return Answer{Status: e.status, Header: header, cloudflare: e}
 }
@@ -203,10 +205,24 @@ func (e *cloudflareError) problem(host, ray string) []byte {
 		WhatYouShouldDo     string `json:"what_you_should_do"`
 		Footer              string `json:"footer"`
 	}{
-		fmt.Sprintf("https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-%s-errors/error-%d/", class, e.Code),
-		fmt.Sprintf("Error %d: %s", e.Code, e.Title), e.status, e.Happened, ray, e.Code, e.name, e.category, ray,
-		time.Now().UTC().Format(time.RFC3339), host, true, e.RetryAfter > 0, e.RetryAfter, e.category != "rate_limit", e.Advice,
-		"This error is told by Cloudflare, for the website's owner.",
+		Type: fmt.Sprintf("https://developers.cloudflare.com/support/troubleshooting/http-status-codes/"+
+			"cloudflare-%s-errors/error-%d/", class, e.Code),
+		Title:               fmt.Sprintf("Error %d: %s", e.Code, e.Title),
+		Status:              e.status,
+		Detail:              e.Happened,
+		Instance:            ray,
+		ErrorCode:           e.Code,
+		ErrorName:           e.name,
+		ErrorCategory:       e.category,
+		RayID:               ray,
+		Timestamp:           time.Now().UTC().Format(time.RFC3339),
+		Zone:                host,
+		CloudflareError:     true,
+		Retryable:           e.retryAfter > 0,
+		RetryAfter:          e.retryAfter,
+		OwnerActionRequired: e.category != "rate_limit",
+		WhatYouShouldDo:     e.Advice,
+		Footer:              "This error is told by Cloudflare, for the website's owner.",
 	})
 	if err != nil {
 		panic("fault: " + err.Error())
