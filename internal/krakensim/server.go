@@ -25,10 +25,6 @@ type Options struct {
 
 	Lockout Lockout // of who is refused again and again
 
-	// HTTP1Only has no HTTP/2. Otherwise the client chooses: over TLS by ALPN, in the clear by prior knowledge (RFC 9113,
-	// section 3.3). WebSockets are on HTTP/1.1 anyway.
-	HTTP1Only bool
-
 	// ServerName, if set, is the only name in the certificate, to see clients refuse a wrong one. Otherwise it is
 	// valid for localhost, the loopback addresses, the host of Addr, and Kraken's own names, to which a proxy may lead.
 	ServerName string
@@ -54,6 +50,9 @@ type Server struct {
 }
 
 // Start serves a new exchange. The caller has to call [Server.Close].
+//
+// The client chooses between HTTP/1.1 and HTTP/2: over TLS by ALPN, in the clear by prior knowledge (RFC 9113, section
+// 3.3). WebSockets are on HTTP/1.1 anyway.
 func Start(options Options) (*Server, error) {
 	for _, key := range options.Keys {
 		if err := key.Validate(); err != nil {
@@ -89,8 +88,8 @@ func Start(options Options) (*Server, error) {
 		ConnContext:       fault.WithConn,
 	}
 	s.server.Protocols.SetHTTP1(true)
-	s.server.Protocols.SetHTTP2(!options.HTTP1Only)
-	s.server.Protocols.SetUnencryptedHTTP2(!options.HTTP1Only)
+	s.server.Protocols.SetHTTP2(true)
+	s.server.Protocols.SetUnencryptedHTTP2(true)
 	serve := s.server.Serve
 	if options.TLS {
 		names := []string{"localhost", "127.0.0.1", "::1", "api.kraken.com", "ws-auth.kraken.com"}

@@ -70,30 +70,22 @@ func TestTheClientChoosesTheProtocol(t *testing.T) {
 	for _, test := range []struct {
 		options Options
 		client  *http.Protocols
-		want    string // "" is none
+		want    string
 	}{
 		{Options{TLS: true}, protocols(http1, http2), "HTTP/2.0"},
 		{Options{TLS: true}, protocols(http1), "HTTP/1.1"},
 		{Options{TLS: true}, protocols(http2), "HTTP/2.0"},
-		{Options{TLS: true, HTTP1Only: true}, protocols(http1, http2), "HTTP/1.1"},
-		{Options{TLS: true, HTTP1Only: true}, protocols(http2), ""},
 		{Options{}, protocols(http1), "HTTP/1.1"},
 		{Options{}, protocols(clearHTTP2), "HTTP/2.0"},
-		{Options{HTTP1Only: true}, protocols(http1), "HTTP/1.1"},
-		{Options{HTTP1Only: true}, protocols(clearHTTP2), ""},
 	} {
 		c := newCaller(t, test.options)
 		c.transport.Protocols = test.client
 		q := newRequest(tokenPath, 1)
 		q.base = c.server.RESTURL()
 		response, err := c.transport.RoundTrip(q.build(t.Context()))
-		if test.want == "" {
-			require.Error(t, err)
-		} else {
-			require.NoError(t, err)
-			_ = response.Body.Close()
-			assert.Equal(t, test.want, response.Proto)
-		}
+		require.NoError(t, err)
+		_ = response.Body.Close()
+		assert.Equal(t, test.want, response.Proto)
 
 		other := newCaller(t, Options{}).transport
 		other.TLSClientConfig = c.transport.TLSClientConfig
@@ -136,9 +128,10 @@ func callers(t *testing.T) map[string]caller {
 	c := map[string]caller{
 		"HTTP/1.1":          newCaller(t, Options{}),
 		"HTTP/2":            newCaller(t, Options{}),
-		"HTTP/1.1 over TLS": newCaller(t, Options{TLS: true, HTTP1Only: true}),
+		"HTTP/1.1 over TLS": newCaller(t, Options{TLS: true}),
 		"HTTP/2 over TLS":   newCaller(t, Options{TLS: true}),
 	}
+	c["HTTP/1.1 over TLS"].transport.Protocols = protocols(http1)
 	c["HTTP/2"].transport.Protocols = protocols(clearHTTP2)
 	return c
 }

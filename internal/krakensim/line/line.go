@@ -22,14 +22,13 @@ type Line struct {
 	ctx    context.Context
 	stop   context.CancelFunc // ends ctx
 
-	mu         sync.Mutex // guards what follows
-	listener   net.Listener
-	broken     bool // by Cut
-	closed     bool
-	swallowing bool
-	links      map[*link]struct{}
-	latency    time.Duration
-	traffic    Traffic
+	mu       sync.Mutex // guards what follows
+	listener net.Listener
+	broken   bool // by Cut
+	closed   bool
+	links    map[*link]struct{}
+	latency  time.Duration
+	traffic  Traffic
 
 	running sync.WaitGroup
 }
@@ -96,15 +95,14 @@ func (l *Line) cut() {
 	}
 }
 
-// Mend lets new connections through after [Line.Cut] or [Line.SwallowAll]. What is swallowed stays so. It fails if
-// somebody else has taken the line's port, and after [Line.Close].
+// Mend lets new connections through after [Line.Cut]. It fails if somebody else has taken the line's port, and after
+// [Line.Close].
 func (l *Line) Mend() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return net.ErrClosed
 	}
-	l.swallowing = false
 	if !l.broken {
 		return nil
 	}
@@ -125,20 +123,6 @@ func (l *Line) Mend() error {
 func (l *Line) Swallow() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.swallow()
-}
-
-// SwallowAll is [Line.Swallow], and the same for connections that are made from now on, until [Line.Mend]: they come
-// about, and nothing passes them.
-func (l *Line) SwallowAll() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.swallowing = true
-	l.swallow()
-}
-
-// swallow is Swallow. The caller holds l.mu.
-func (l *Line) swallow() {
 	for k := range l.links {
 		k.swallow()
 	}
@@ -212,9 +196,6 @@ func (l *Line) add(k *link, listener net.Listener, accepted time.Time) bool {
 	l.links[k] = struct{}{}
 	l.traffic.Connections++
 	k.ready = accepted.Add(2 * l.latency)
-	if l.swallowing {
-		k.swallow()
-	}
 	return true
 }
 
