@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 )
@@ -28,4 +29,18 @@ func TestEachWebSocketHasItsPath(t *testing.T) {
 			assert.Contains(t, server.Subscribed(test.channel), token)
 		})
 	}
+}
+
+func TestKeysComeAndGoAndKeepTheirNonce(t *testing.T) {
+	x := New()
+	assert.Zero(t, x.LastNonce(ExampleAPIKey))
+	x.SetKey(exampleKey)
+	require.Empty(t, newRequest(tokenPath, 1000).do(t, x.Transport()).Error)
+	x.RemoveKey(ExampleAPIKey)
+	assert.Equal(t, []string{"EAPI:Invalid key"}, newRequest(tokenPath, 2000).do(t, x.Transport()).Error)
+	x.SetKey(exampleKey)
+	assert.EqualValues(t, 1000, x.LastNonce(ExampleAPIKey))
+	x.SetLastNonce(ExampleAPIKey, 10)
+	assert.Empty(t, newRequest(tokenPath, 11).do(t, x.Transport()).Error)
+	x.RemoveKey("never seen")
 }

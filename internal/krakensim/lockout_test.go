@@ -12,10 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var (
-	locked  = []string{"EGeneral:Temporary lockout"}
-	otherly = Key{APIKey: "other", APISecret: ExampleAPISecret}
-)
+const locked = "EGeneral:Temporary lockout"
+
+var secondKey = Key{APIKey: "second", APISecret: ExampleAPISecret}
 
 // lockoutCaller calls as the client at a host, and returns Kraken's errors, joined.
 type lockoutCaller struct {
@@ -35,36 +34,37 @@ func (c *lockoutCaller) call(host string, change ...func(*request)) string {
 	r.RemoteAddr = host + ":4711"
 	w := httptest.NewRecorder()
 	c.ServeHTTP(w, r)
-	for _, call := range c.Calls()[len(c.Calls())-1:] {
-		return strings.Join(call.Errors, ", ")
-	}
-	return ""
+	calls := c.Calls()
+	return strings.Join(calls[len(calls)-1].Errors, ", ")
 }
 
 func unknownKey(q *request)  { q.apiKey = "nobody's" }
-func otherKey(q *request)    { q.apiKey = otherly.APIKey }
+func otherKey(q *request)    { q.apiKey = secondKey.APIKey }
 func wrongSecret(q *request) { q.apiSecret = "AAAA" }
 func oldNonce(q *request)    { q.nonce, q.body = "0", "nonce=0" }
 
 func TestRefusalsOfEveryKindLockOut(t *testing.T) {
-	for name, change := range map[string]func(q *request){
-		invalidKey + ", unknown":        unknownKey,
-		invalidKey + ", a code":         func(q *request) { q.body += "&otp=1" },
-		invalidSignature:                wrongSecret,
-		invalidNonce + ", none":         oldNonce,
-		invalidNonce + ", not above 10": func(q *request) { q.nonce, q.body = "10", "nonce=10" },
+	for _, test := range []struct {
+		name   string
+		change func(q *request)
+		want   string
+	}{
+		{"an unknown key", unknownKey, invalidKey},
+		{"a code that nobody asked for", func(q *request) { q.body += "&otp=1" }, invalidKey},
+		{"another secret", wrongSecret, invalidSignature},
+		{"a nonce of 0", oldNonce, invalidNonce},
+		{"a nonce that is used", func(q *request) { q.nonce, q.body = "10", "nonce=10" }, invalidNonce},
 	} {
 		for _, scope := range []LockoutScope{LockoutKey, LockoutAddress} {
-			t.Run(fmt.Sprint(name, " ", scope), func(t *testing.T) {
+			t.Run(fmt.Sprint(test.name, " ", scope), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c := &lockoutCaller{t: t, Exchange: New(exampleKey, otherly), nonce: 10}
+					c := &lockoutCaller{t: t, Exchange: New(exampleKey, secondKey), nonce: 10}
 					c.SetLockout(Lockout{Scope: scope})
 					c.SetLastNonce(ExampleAPIKey, 10)
-					want, _, _ := strings.Cut(name, ", ")
 					for range 10 {
-						require.Equal(t, want, c.call("192.0.2.1", change))
+						require.Equal(t, test.want, c.call("192.0.2.1", test.change))
 					}
-					assert.Equal(t, locked[0], c.call("192.0.2.1", change))
+					assert.Equal(t, locked, c.call("192.0.2.1", test.change))
 					assert.EqualValues(t, 10, c.LastNonce(ExampleAPIKey))
 				})
 			})
@@ -77,13 +77,13 @@ func TestALockoutIsOfAKeyOrOfAnAddress(t *testing.T) {
 		scope                                 LockoutScope
 		sameKey, otherKey, sameKeyFromAnother string
 	}{
-		{"", locked[0], locked[0], ""},
-		{LockoutAddress, locked[0], locked[0], ""},
-		{LockoutKey, locked[0], "", locked[0]},
+		{"", locked, locked, ""},
+		{LockoutAddress, locked, locked, ""},
+		{LockoutKey, locked, "", locked},
 		{LockoutOff, "", "", ""},
 	} {
 		t.Run(string(test.scope), func(t *testing.T) {
-			c := &lockoutCaller{t: t, Exchange: New(exampleKey, otherly)}
+			c := &lockoutCaller{t: t, Exchange: New(exampleKey, secondKey)}
 			c.SetLockout(Lockout{Scope: test.scope, After: 3})
 			for range 3 {
 				require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
@@ -103,9 +103,9 @@ func TestALockoutEndsAfterAWhileWithoutCalls(t *testing.T) {
 			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
 		}
 		time.Sleep(15*time.Minute - time.Nanosecond)
-		require.Equal(t, locked[0], c.call("192.0.2.1"))
+		require.Equal(t, locked, c.call("192.0.2.1"))
 		time.Sleep(DefaultLockoutFor - time.Nanosecond)
-		require.Equal(t, locked[0], c.call("192.0.2.1"), "the call before has it begin anew")
+		require.Equal(t, locked, c.call("192.0.2.1"), "the call before has it begin anew")
 		require.Zero(t, c.LastNonce(ExampleAPIKey))
 		time.Sleep(DefaultLockoutFor)
 		require.Empty(t, c.call("192.0.2.1"))
@@ -118,7 +118,7 @@ func TestALockoutEndsAfterAWhileWithoutCalls(t *testing.T) {
 		for range 2 {
 			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
 			require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
-			require.Equal(t, locked[0], c.call("192.0.2.1"))
+			require.Equal(t, locked, c.call("192.0.2.1"))
 			time.Sleep(time.Second)
 		}
 		require.Empty(t, c.call("192.0.2.1"))
@@ -132,7 +132,7 @@ func TestRefusalsCountForAWhile(t *testing.T) {
 		pause time.Duration // between one and the next
 		want  string
 	}{
-		{"within the time", fiveMinutes / 2, locked[0]},
+		{"within the time", fiveMinutes / 2, locked},
 		{"too few within the time", fiveMinutes/2 + 1, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestRefusalsCountForAWhile(t *testing.T) {
 				time.Sleep(pause)
 				require.Equal(t, invalidSignature, c.call("192.0.2.1", wrongSecret))
 			}
-			require.Equal(t, locked[0], c.call("192.0.2.1"))
+			require.Equal(t, locked, c.call("192.0.2.1"))
 		})
 	})
 }
@@ -176,7 +176,7 @@ func TestKindsOfRefusalsCountTogetherAndOthersDoNot(t *testing.T) {
 		require.Equal(t, "EGeneral:Unknown method", c.call("192.0.2.1", func(q *request) { q.path += "s" }))
 	}
 	require.Equal(t, invalidNonce, c.call("192.0.2.1", oldNonce))
-	require.Equal(t, locked[0], c.call("192.0.2.1"))
+	require.Equal(t, locked, c.call("192.0.2.1"))
 }
 
 func TestMadeUpKeysDoNotFillTheMemory(t *testing.T) {
@@ -219,5 +219,5 @@ func TestAServerLocksOutAsItsOptionsSay(t *testing.T) {
 	q := newRequest(tokenPath, 1)
 	q.base, q.apiSecret = server.RESTURL(), "AAAA"
 	require.Equal(t, []string{invalidSignature}, q.do(t, newTransport(t)).Error)
-	require.Equal(t, locked, q.do(t, newTransport(t)).Error, "the client's port doesn't matter")
+	require.Equal(t, []string{locked}, q.do(t, newTransport(t)).Error, "the client's port doesn't matter")
 }
