@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +56,7 @@ func (q *request) build(ctx context.Context) *http.Request {
 	}
 	r.Header = q.header.Clone()
 	r.Header.Set("API-Key", q.apiKey)
-	r.Header.Set("API-Sign", signature(q.apiSecret, signedPath, q.nonce, []byte(signedBody)))
+	r.Header.Set("API-Sign", wiretest.Sign(q.apiSecret, signedPath, q.nonce, signedBody))
 	return r
 }
 

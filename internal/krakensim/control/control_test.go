@@ -1,10 +1,6 @@
 package control
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -76,13 +72,8 @@ func (b bench) call(method string, fields ...string) (got answer) {
 	body := strings.Join(append([]string{"nonce=" + nonce}, fields...), "&")
 	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, "http://kraken.test/0/private/"+method, strings.NewReader(body))
 	require.NoError(b.t, err)
-	secret, err := base64.StdEncoding.DecodeString(krakensim.ExampleAPISecret)
-	require.NoError(b.t, err)
-	inner := sha256.Sum256([]byte(nonce + body))
-	mac := hmac.New(sha512.New, secret)
-	mac.Write(append([]byte(r.URL.Path), inner[:]...))
 	r.Header.Set("API-Key", krakensim.ExampleAPIKey)
-	r.Header.Set("API-Sign", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	r.Header.Set("API-Sign", wiretest.Sign(krakensim.ExampleAPISecret, r.URL.Path, nonce, body))
 	response, err := b.Transport().RoundTrip(r)
 	require.NoError(b.t, err)
 	require.NoError(b.t, json.NewDecoder(response.Body).Decode(&got))
