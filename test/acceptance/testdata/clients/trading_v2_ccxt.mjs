@@ -1,12 +1,10 @@
 // ccxt trades over Kraken's WebSocket v2 with a token that it is given: it places, amends and cancels, and watches its orders,
-// its trades and its balance. The token is on the standard input; $SIM is the simulator, whose control path fills orders.
+// its trades and its balance. The token is on the standard input. The simulator fills its orders.
 import { readFileSync } from 'node:fs';
 import ccxt from 'ccxt';
-
-setTimeout(() => { throw new Error('no end in sight'); }, 60_000).unref();
+import { fill, host, url } from './simulator.mjs';
 
 const token = readFileSync(0, 'utf8').trim();
-const { SIM } = process.env;
 
 class KrakenWithToken extends ccxt.pro.kraken {
     async authenticate() { return token; }
@@ -14,14 +12,9 @@ class KrakenWithToken extends ccxt.pro.kraken {
 
 function connect() {
     const kraken = new KrakenWithToken();
-    Object.assign(kraken.urls.api, { public: `https://${SIM}`, private: `https://${SIM}` });
-    Object.assign(kraken.urls.api.ws, { privateV2: `wss://${SIM}/v2` });
+    Object.assign(kraken.urls.api, { public: url, private: url });
+    Object.assign(kraken.urls.api.ws, { privateV2: `wss://${host}/v2` });
     return kraken;
-}
-
-async function fill(order_id, quantity, price) {
-    const answer = await fetch(`https://${SIM}/sim/fill`, { method: 'POST', body: JSON.stringify({ order_id, quantity, price }) });
-    if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
 }
 
 // ccxt keeps what it was told last of an order. Most messages don't say which market it is about: those are kept apart.

@@ -1,24 +1,18 @@
 // ccxt trades over Kraken's REST API. What it prints is what it has made of the answers.
 import ccxt from 'ccxt';
-import { readFileSync } from 'node:fs';
-
-setTimeout(() => { throw new Error('no end in sight'); }, 120_000).unref();
+import { apiKey, apiSecret, fill, url } from './simulator.mjs';
 
 const kraken = new ccxt.kraken({
-    apiKey: process.env.SIM_KEY,
-    secret: readFileSync('example-secret', 'utf8').trim(),
+    apiKey,
+    secret: apiSecret,
     rateLimit: 20, // instead of a second, for a Kraken that is near
 });
-Object.assign(kraken.urls.api, { public: process.env.SIM_URL, private: process.env.SIM_URL });
+Object.assign(kraken.urls.api, { public: url, private: url });
 
 const show = (what, o) => console.log(`${what}:`, o.status, o.side, o.type, o.amount, o.symbol, 'at', o.price, 'filled', o.filled);
 const refused = (what, promise) => promise.then(
     () => console.log(`${what}: not refused`),
     (error) => console.log(`${what}:`, error.name, error.message));
-const fill = async (order_id, quantity) => {
-    const response = await fetch(`${process.env.SIM_URL}/sim/fill`, { method: 'POST', body: JSON.stringify({ order_id, quantity }) });
-    if (!response.ok) throw new Error(await response.text());
-};
 
 let balance = await kraken.fetchBalance();
 console.log('balance:', balance.BTC.free, 'BTC', balance.USD.free, 'USD');

@@ -1,9 +1,8 @@
 // A client of Kraken's WebSocket v1 made of npm's ws and nothing else. It trades with the token that "vault read" has put on its
-// standard input, and has the simulator at $SIM fill an order. It prints what it gets, but no id and no token.
+// standard input, and has the simulator fill an order. It prints what it gets, but no id and no token.
 import { text } from 'node:stream/consumers';
 import WebSocket from 'ws';
-
-setTimeout(() => { throw new Error('no end in sight'); }, 120_000).unref();
+import { fill, host } from './simulator.mjs';
 
 const { data: { token } } = JSON.parse(await text(process.stdin));
 
@@ -11,7 +10,7 @@ const { data: { token } } = JSON.parse(await text(process.stdin));
 class Connection {
     constructor() {
         this.received = [];
-        this.socket = new WebSocket(`wss://${process.env.SIM}`);
+        this.socket = new WebSocket(`wss://${host}`);
         this.socket.on('error', (error) => { throw error; });
         this.socket.on('message', (message) => {
             const content = JSON.parse(message);
@@ -74,13 +73,6 @@ async function orderChange() {
 async function ownTrade() {
     const [[, trade]] = await kraken.entries('ownTrades');
     console.log(`trade of ${names[trade.ordertxid]}: ${trade.vol} at ${trade.price}, fee ${trade.fee}`);
-}
-
-async function fill(order_id, quantity, price) {
-    const answer = await fetch(`https://${process.env.SIM}/sim/fill`, {
-        method: 'POST', body: JSON.stringify({ order_id, quantity, price }),
-    });
-    if (!answer.ok) throw new Error(await answer.text());
 }
 
 const order = { pair: 'XBT/USD', type: 'buy', ordertype: 'limit', price: '20000', volume: '0.01' };

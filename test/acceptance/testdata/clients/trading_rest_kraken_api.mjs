@@ -1,13 +1,11 @@
 // kraken-api, which names no content type, trades over Kraken's REST API. What it prints is what it got.
 import KrakenClient from 'kraken-api';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { apiKey, apiSecret, url } from './simulator.mjs';
 
-setTimeout(() => { throw new Error('no end in sight'); }, 120_000).unref();
-
-const kraken = new KrakenClient(process.env.SIM_KEY, readFileSync('example-secret', 'utf8').trim(), { url: process.env.SIM_URL });
+const kraken = new KrakenClient(apiKey, apiSecret, { url });
 const api = async (method, fields) => {
-    await sleep(2); // its nonce is the millisecond
+    await sleep(2); // two calls in one millisecond would have the same nonce
     return (await kraken.api(method, fields)).result;
 };
 const refused = (what, promise) => promise.then(
