@@ -67,7 +67,9 @@ func (a Answer) abort(r *http.Request) {
 	case wire == nil:
 	case http2 && a.ending == goneAway:
 		// Past net/http, which may just be writing for another request. Then the client gets half a frame, but the
-		// connection is at its end anyway.
+		// connection is at its end anyway. Net/http doesn't get to read the client's acknowledgment of settings that it
+		// hasn't sent: it would answer by a GOAWAY of its own.
+		wire.deaf.Store(true)
 		_, _ = conn.Write(goAway())
 		hangUp(r.Context(), conn)
 	case http2 && a.ending == dropped:

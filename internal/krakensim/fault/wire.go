@@ -20,18 +20,18 @@ func (l wireListener) Accept() (net.Conn, error) {
 	return &wire{Conn: conn}, nil
 }
 
-// wire is a connection as it is on the wire, which can be swallowed: then net/http reads nothing more from it until its
-// end, and what net/http writes is lost. It has none of a TCP connection's short cuts, such as ReadFrom, which would
-// lead past that.
+// wire is a connection as it is on the wire. It can be swallowed: then it is both deaf and mute. It has none of a TCP
+// connection's short cuts, such as ReadFrom, which would lead past that.
 type wire struct {
 	net.Conn
-	swallowed atomic.Bool
+	deaf atomic.Bool // net/http reads nothing more from it until its end
+	mute atomic.Bool // what net/http writes is lost
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	for {
 		n, err := w.Conn.Read(p)
-		if !w.swallowed.Load() {
+		if !w.deaf.Load() {
 			return n, err
 		}
 		if err != nil {
@@ -41,7 +41,7 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	if w.swallowed.Load() {
+	if w.mute.Load() {
 		return len(p), nil
 	}
 	return w.Conn.Write(p)
@@ -49,7 +49,7 @@ func (w *wire) Write(p []byte) (int, error) {
 
 // CloseWrite tells the client that nothing more will come.
 func (w *wire) CloseWrite() error {
-	if !w.swallowed.Load() {
+	if !w.mute.Load() {
 		halfClose(w.Conn)
 	}
 	return nil
@@ -64,7 +64,8 @@ func halfClose(conn net.Conn) {
 // swallow takes what the client sends and says nothing, until the client closes the connection, net/http does, or it is
 // released. Then the connection is closed.
 func (w *wire) swallow(released <-chan struct{}) {
-	w.swallowed.Store(true)
+	w.deaf.Store(true)
+	w.mute.Store(true)
 	_ = w.Conn.SetDeadline(time.Time{}) // that net/http may have set
 	ended := make(chan struct{})
 	go func() {
