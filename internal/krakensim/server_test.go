@@ -147,13 +147,24 @@ func (c caller) call() (from string, err error) {
 	return from, err
 }
 
+// keptAlive makes calls until two go over the same connection, and returns the client's address on it. A client under
+// load may give up a connection that is good.
+func (c caller) keptAlive() (from string) {
+	c.t.Helper()
+	require.Eventually(c.t, func() bool {
+		first, err := c.call()
+		if err != nil {
+			return false
+		}
+		from, err = c.call()
+		return err == nil && from == first
+	}, 5*time.Second, time.Millisecond)
+	return from
+}
+
 func TestIdleConnectionsCanBeClosed(t *testing.T) {
 	for _, c := range callers(t) {
-		first, err := c.call()
-		require.NoError(t, err)
-		second, err := c.call()
-		require.NoError(t, err)
-		assert.Equal(t, first, second)
+		kept := c.keptAlive()
 		require.Eventually(t, func() bool { // the server may learn of the end of a request after the client
 			c.server.CloseConnections()
 			c.server.mu.Lock()
@@ -161,9 +172,9 @@ func TestIdleConnectionsCanBeClosed(t *testing.T) {
 			return len(c.server.conns) == 0
 		}, 5*time.Second, time.Millisecond)
 		c.transport.CloseIdleConnections()
-		third, err := c.call()
+		another, err := c.call()
 		require.NoError(t, err)
-		assert.NotEqual(t, second, third)
+		assert.NotEqual(t, kept, another)
 	}
 }
 

@@ -1,12 +1,15 @@
 package control
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,8 +157,6 @@ func TestConnectionsAreClosedAndTokensExpire(t *testing.T) {
 	}}})
 	require.NoError(t, err)
 	defer s.Close()
-	client := &http.Client{Transport: &http.Transport{}}
-	defer client.CloseIdleConnections()
 	b := bench{t, s, Handler(s)}
 
 	subscribe := func(token any) string {
@@ -172,22 +173,24 @@ func TestConnectionsAreClosedAndTokensExpire(t *testing.T) {
 
 	ws := wiretest.Dial(t, s.WebSocketV2URL())
 	ws.Next()
-	served := func() (connection string) {
-		trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { connection = info.Conn.LocalAddr().String() }}
-		r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, s.ControlURL()+"calls", nil)
-		require.NoError(t, err)
-		response, err := client.Do(r)
-		require.NoError(t, err)
-		defer response.Body.Close()
-		_, err = io.Copy(io.Discard, response.Body)
-		require.NoError(t, err)
-		return connection
+	idle, err := net.Dial("tcp", strings.TrimPrefix(s.RESTURL(), "http://"))
+	require.NoError(t, err)
+	defer idle.Close()
+	_, err = io.WriteString(idle, "GET /sim/calls HTTP/1.1\r\nHost: kraken.test\r\n\r\n")
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(idle), nil)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	read := func() error {
+		_ = idle.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		_, err := idle.Read(make([]byte, 1))
+		return err
 	}
-	first := served()
-	require.Equal(t, first, served())
+	require.ErrorIs(t, read(), os.ErrDeadlineExceeded, "it is kept alive")
 	require.Eventually(t, func() bool { // the server may learn of the end of a request after the client
 		b.done("POST close-connections", "")
-		return served() != first
+		return errors.Is(read(), io.EOF)
 	}, 5*time.Second, time.Millisecond)
 	ws.Send(`{"method":"ping"}`)
 	require.Contains(t, ws.Next(), "pong", "it stays")

@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -40,10 +41,12 @@ func TestOverHTTP1AGoAwayClosesTheConnection(t *testing.T) {
 	require.NoError(t, err)
 	second, err := c.call()
 	require.NoError(t, err)
-	third, err := c.call()
-	require.NoError(t, err)
 	assert.NotEqual(t, first, second)
-	assert.Equal(t, second, third)
+	require.Eventually(t, func() bool { // a client under load may give up a connection that is good
+		second, _ = c.call()
+		third, _ := c.call()
+		return second == third
+	}, 5*time.Second, time.Millisecond)
 }
 
 func TestWhatADropOverHTTP2Breaks(t *testing.T) {
