@@ -17,8 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sign is the API-Sign header of a private request, as Kraken's guide has clients compute it (docs.kraken.com, "Spot REST
-// Authentication"). It is written apart from the code that checks it. A private key that isn't base64 signs as an empty one.
+// Sign is the API-Sign header of a private request, as Kraken's guide has clients compute it (docs.kraken.com, "Spot
+// REST Authentication"). It is written apart from the code that checks it. A private key that isn't base64 signs as an
+// empty one.
 func Sign(apiSecret, path, nonce, body string) string {
 	secret, _ := base64.StdEncoding.DecodeString(apiSecret)
 	inner := sha256.Sum256([]byte(nonce + body))
