@@ -17,7 +17,7 @@ import (
 type v1 struct{}
 
 func (v1) greet(s *socket) {
-	s.send(object{"event": "systemStatus", "connectionID": rand.Uint64(), "status": "online", "version": "1.9.6"})
+	s.send(object{"event": "systemStatus", "connectionID": rand.Uint64(), "status": "online", "version": "1.9.1"})
 }
 
 func (v1) channels() []string { return []string{"openOrders", "ownTrades"} }
