@@ -3,6 +3,7 @@ package feed
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,18 @@ func TestV2NamesAFieldThatIsMissing(t *testing.T) {
 			wiretest.Matches(t, fmt.Sprintf(`{"method":%q,"success":false,"error":%q}`, test.method, test.want), answer)
 		})
 	}
+}
+
+func TestADeadlineIsHalfASecondAheadAtLeast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // it is 2000-01-01T00:00:00Z
+		for deadline, want := range map[string]string{
+			"2000-01-01T00:00:00.499Z": `{"error":"EGeneral:Invalid arguments:deadline"}`,
+			"2000-01-01T00:00:00.5Z":   `{"success":true}`,
+		} {
+			answer, _ := newV2Client(t, New()).call("add_order", v2Buy+`,"deadline":"`+deadline+`"`)
+			wiretest.Matches(t, want, answer)
+		}
+	})
 }
 
 func TestV2LooksAtTheDeadline(t *testing.T) {

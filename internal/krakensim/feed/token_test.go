@@ -35,6 +35,19 @@ func TestTokensExpireUnlessASubscriptionStaysOpen(t *testing.T) {
 	})
 }
 
+func TestATokenWithoutSubscriptionsAnyMoreExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := New()
+		token := f.NewToken(trader)
+		b := newBench(f, v2{})
+		b.receive(fmt.Appendf(nil, v2Executions, token))
+		unsubscribe := `{"method":"unsubscribe","params":{"channel":"executions","token":"` + token + `"}}`
+		wiretest.Matches(t, `{"success":true}`, b.receive([]byte(unsubscribe))[0])
+		time.Sleep(TokenLife)
+		wiretest.Matches(t, `{"error":"ESession:Invalid session"}`, b.receive(fmt.Appendf(nil, v2Executions, token))[0])
+	})
+}
+
 func TestAFreshTokenLastsFifteenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := New()

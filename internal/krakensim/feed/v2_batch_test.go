@@ -2,6 +2,7 @@ package feed
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +30,14 @@ func TestV2PlacesABatchInItsOrder(t *testing.T) {
 		{"order_id":"`+open[1].ID+`","cl_ord_id":"b"},{"order_id":"`+open[2].ID+`"}]}`, answer)
 	assert.Equal(t, 100.0, open[1].Price)
 	assert.Len(t, sent, 6)
+}
+
+func TestV2TakesABatchOfFifteen(t *testing.T) {
+	f := New()
+	small := `"order_type":"limit","side":"buy","order_qty":0.001,"limit_price":20000`
+	answer, _ := newV2Client(t, f).call("batch_add", batch(slices.Repeat([]string{small}, maxBatchAdd)...))
+	wiretest.Matches(t, `{"success":true}`, answer)
+	assert.Len(t, openOrders(f), maxBatchAdd)
 }
 
 func TestV2RefusesOneOfABatchForWhatTheAccountHas(t *testing.T) {
