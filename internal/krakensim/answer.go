@@ -24,7 +24,7 @@ func result(value any) answer {
 }
 
 // refuse is Kraken's answer to a request that failed: HTTP 200 too.
-func refuse(errors ...string) answer { return fault.KrakenErrors(errors...) }
+func refuse(refusal error) answer { return fault.KrakenErrors(refusal.Error()) }
 
 // encode marshals what the simulator itself composed, which can't fail.
 func encode(value any) []byte {

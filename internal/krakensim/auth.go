@@ -120,11 +120,11 @@ func scalar(raw json.RawMessage) string {
 func (p privateRequest) acceptable() (answer, bool) {
 	switch {
 	case p.method != http.MethodPost:
-		return refuse("EGeneral:Invalid method"), false
+		return refuse(paper.Refusal("EGeneral:Invalid method")), false
 	case p.userAgent == "":
 		return noUserAgent(), false
 	case p.malformed:
-		return refuse("EGeneral:Invalid arguments"), false
+		return refuse(paper.InvalidArguments), false
 	}
 	return answer{}, true
 }
@@ -154,7 +154,7 @@ func (x *Exchange) authenticate(p privateRequest, method privateMethod, now time
 	case !withinLimit:
 		return nil, "EAPI:Rate limit exceeded"
 	case !method.need.MetBy(key.permissions()):
-		return nil, "EGeneral:Permission denied"
+		return nil, paper.PermissionDenied
 	}
 	return key, ""
 }
@@ -176,7 +176,7 @@ func (k *keyState) refusal(p privateRequest, now time.Time) paper.Refusal {
 	case codeSent && !secondFactor: // as seen in github.com/nothingisdead/npm-kraken-api/issues/64
 		return invalidKey
 	case secondFactor && !codeSent: // and in issues/61 there, like the next
-		return "EGeneral:Permission denied"
+		return paper.PermissionDenied
 	case secondFactor && !k.takes(p.otp, now):
 		return invalidSignature
 	case p.nonce <= k.nonce:

@@ -4,7 +4,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/krakensecrets/vault-plugin-secrets-kraken/internal/krakensim/wiretest"
 )
+
+func TestBalanceIsThatOfThePaperAccount(t *testing.T) {
+	x := New(exampleKey)
+	wiretest.Matches(t, `{"error":[],"result":{"ZUSD":"100000.0000","XXBT":"2.0000000000","XETH":"50.0000000000"}}`,
+		newRequest("/0/private/Balance", 1).do(t, x.Transport()).body)
+	wiretest.Matches(t, `{"error":[],"result":{"ZUSD":{"balance":"100000.0000","hold_trade":"0.0000"}}}`,
+		newRequest("/0/private/BalanceEx", 2).do(t, x.Transport()).body)
+}
 
 func TestTheTradeBalanceIsInOneAsset(t *testing.T) {
 	x := New(exampleKey)

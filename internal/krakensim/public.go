@@ -31,11 +31,11 @@ func public(path string, r *http.Request, body []byte) answer {
 		}
 	}
 	if !ok || repeated(fields) {
-		return refuse("EGeneral:Invalid arguments")
+		return refuse(paper.InvalidArguments)
 	}
 	value, err := method(query{fields: fields, now: time.Now().UTC()})
 	if err != nil {
-		return refuse(err.Error())
+		return refuse(err)
 	}
 	return result(value)
 }

@@ -69,11 +69,11 @@ func (x *Exchange) private(p privateRequest) answer {
 	now := time.Now()
 	key, refusal := x.admit(p, method, now)
 	if refusal != "" {
-		return refuse(string(refusal))
+		return refuse(refusal)
 	}
 	value, err := method.answer(x, query{key: key, fields: p.fields, now: now})
 	if err != nil {
-		return refuse(err.Error())
+		return refuse(err)
 	}
 	return result(value)
 }
@@ -91,7 +91,7 @@ func (x *Exchange) admit(p privateRequest, method privateMethod, now time.Time) 
 
 // unknownMethod is how Kraken answers a path that isn't there.
 func unknownMethod() answer {
-	a := refuse("EGeneral:Unknown method")
+	a := refuse(paper.Refusal("EGeneral:Unknown method"))
 	a.Status = http.StatusNotFound
 	return a
 }
