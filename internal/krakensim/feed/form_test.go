@@ -56,7 +56,7 @@ func TestV2LooksAtEachField(t *testing.T) {
 				wiretest.Matches(t, `{"success":true}`, sent[0])
 				return
 			}
-			exactly(t, fmt.Sprintf(`{"method":"add_order","success":false,"error":%q,"time_in":"*","time_out":"*"}`, want), sent[0])
+			wiretest.Exactly(t, fmt.Sprintf(`{"method":"add_order","success":false,"error":%q,"time_in":"*","time_out":"*"}`, want), sent[0])
 			assert.Empty(t, openOrders(f))
 		})
 	}

@@ -13,7 +13,7 @@ func TestV2TellsTheBalances(t *testing.T) {
 	c := newV2Client(t, New())
 	sent := c.subscribe("balances", ``)
 	require.Len(t, sent, 2)
-	exactly(t, `{"channel":"balances","type":"snapshot","sequence":1,"data":[
+	wiretest.Exactly(t, `{"channel":"balances","type":"snapshot","sequence":1,"data":[
 		{"asset":"USD","asset_class":"currency","balance":100000,"wallets":[{"type":"spot","id":"main","balance":100000}]},
 		{"asset":"BTC","asset_class":"currency","balance":2,"wallets":[{"type":"spot","id":"main","balance":2}]},
 		{"asset":"ETH","asset_class":"currency","balance":50,"wallets":[{"type":"spot","id":"main","balance":50}]}]}`, sent[1])
@@ -34,10 +34,10 @@ func TestV2TellsOfEachLineOfTheLedger(t *testing.T) {
 	sent := c.sent()
 	require.Len(t, sent, 2)
 	trade := trades(f)[0].ID
-	exactly(t, `{"channel":"balances","type":"update","sequence":2,"data":[{"ledger_id":"*","ref_id":"`+trade+`","timestamp":"*",
+	wiretest.Exactly(t, `{"channel":"balances","type":"update","sequence":2,"data":[{"ledger_id":"*","ref_id":"`+trade+`","timestamp":"*",
 		"type":"trade","category":"trade","asset":"BTC","asset_class":"currency","wallet_type":"spot","wallet_id":"main",
 		"amount":0.1,"fee":0,"balance":2.1}]}`, sent[0])
-	exactly(t, `{"channel":"balances","type":"update","sequence":3,"data":[{"ledger_id":"*","ref_id":"`+trade+`","timestamp":"*",
+	wiretest.Exactly(t, `{"channel":"balances","type":"update","sequence":3,"data":[{"ledger_id":"*","ref_id":"`+trade+`","timestamp":"*",
 		"type":"trade","category":"trade","asset":"USD","asset_class":"currency","wallet_type":"spot","wallet_id":"main",
 		"amount":-2000,"fee":5,"balance":97995}]}`, sent[1])
 	c.call("cancel_all", ``)

@@ -26,7 +26,7 @@ func TestV2PlacesABatchInItsOrder(t *testing.T) {
 	answer, sent := c.call("batch_add", batch(v2BatchBuy+`,"order_userref":1`, v2BatchBuy+`,"limit_price":100,"cl_ord_id":"b"`, v2BatchBuy))
 	open := openOrders(f)
 	require.Len(t, open, 3)
-	exactly(t, `{"method":"batch_add","success":true,"time_in":"*","time_out":"*","result":[{"order_id":"`+open[0].ID+`","order_userref":1},
+	wiretest.Exactly(t, `{"method":"batch_add","success":true,"time_in":"*","time_out":"*","result":[{"order_id":"`+open[0].ID+`","order_userref":1},
 		{"order_id":"`+open[1].ID+`","cl_ord_id":"b"},{"order_id":"`+open[2].ID+`"}]}`, answer)
 	assert.Equal(t, 100.0, open[1].Price)
 	assert.Len(t, sent, 6)
@@ -46,7 +46,7 @@ func TestV2RefusesOneOfABatchForWhatTheAccountHas(t *testing.T) {
 	answer, _ := c.call("batch_add", batch(v2BatchBuy+`,"order_qty":50`, v2BatchBuy, v2BatchBuy+`,"cl_ord_id":"b"`, v2BatchBuy+`,"cl_ord_id":"b"`))
 	open := openOrders(f)
 	require.Len(t, open, 2)
-	exactly(t, `{"method":"batch_add","success":false,"time_in":"*","time_out":"*","result":[{"error":"EOrder:Insufficient funds"},
+	wiretest.Exactly(t, `{"method":"batch_add","success":false,"time_in":"*","time_out":"*","result":[{"error":"EOrder:Insufficient funds"},
 		{"order_id":"`+open[0].ID+`"},{"order_id":"`+open[1].ID+`","cl_ord_id":"b"},
 		{"error":"EGeneral:Invalid arguments:cl_ord_id not unique"}]}`, answer)
 }
@@ -73,7 +73,7 @@ func TestV2RefusesAWholeBatchForAnOrderThatIsWrong(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			f := New()
 			answer, rest := newV2Client(t, f).call("batch_add", params)
-			exactly(t, fmt.Sprintf(`{"method":"batch_add","success":false,"error":%q,"time_in":"*","time_out":"*"}`, want), answer)
+			wiretest.Exactly(t, fmt.Sprintf(`{"method":"batch_add","success":false,"error":%q,"time_in":"*","time_out":"*"}`, want), answer)
 			assert.Empty(t, rest)
 			assert.Empty(t, openOrders(f))
 		})
@@ -83,7 +83,7 @@ func TestV2RefusesAWholeBatchForAnOrderThatIsWrong(t *testing.T) {
 func TestV2ValidatesABatch(t *testing.T) {
 	f := New()
 	answer, _ := newV2Client(t, f).call("batch_add", batch(v2BatchBuy, v2BatchBuy)+`,"validate":true`)
-	exactly(t, `{"method":"batch_add","success":true,"time_in":"*","time_out":"*",
+	wiretest.Exactly(t, `{"method":"batch_add","success":true,"time_in":"*","time_out":"*",
 		"result":[{"validation":"Validated Successfully"},{"validation":"Validated Successfully"}]}`, answer)
 	assert.Empty(t, openOrders(f))
 }
@@ -97,7 +97,7 @@ func TestV2CancelsABatch(t *testing.T) {
 	c.add(`,"cl_ord_id":"mine"`)
 	c.add(``)
 	answer, _ := c.call("batch_cancel", `"orders":["`+id+`","7","OXXXXX-XXXXX-XXXXXX"],"cl_ord_id":["mine","other"]`)
-	exactly(t, `{"method":"batch_cancel","success":true,"result":{"count":4},"time_in":"*","time_out":"*"}`, answer)
+	wiretest.Exactly(t, `{"method":"batch_cancel","success":true,"result":{"count":4},"time_in":"*","time_out":"*"}`, answer)
 	assert.Len(t, openOrders(f), 1)
 
 	many := strings.Repeat(`"1",`, 50)

@@ -24,11 +24,11 @@ func TestV2AnswersForEachCanceledOrder(t *testing.T) {
 		second + `","` + second + `","x"]}}`)
 	require.Len(t, sent, 5)
 	const answer = `{"method":"cancel_order","req_id":1,"time_in":"*","time_out":"*",%s}`
-	exactly(t, fmt.Sprintf(answer, `"success":true,"result":{"order_id":"`+first+`"}`), sent[0])
-	exactly(t, fmt.Sprintf(answer, `"success":false,"error":"EOrder:Unknown order"`), sent[1])
-	exactly(t, fmt.Sprintf(answer, `"success":true,"result":{"order_id":"`+second+`"}`), sent[2])
-	exactly(t, fmt.Sprintf(answer, `"success":false,"error":"EOrder:Unknown order"`), sent[3])
-	exactly(t, fmt.Sprintf(answer, `"success":false,"error":"EOrder:Invalid order"`), sent[4])
+	wiretest.Exactly(t, fmt.Sprintf(answer, `"success":true,"result":{"order_id":"`+first+`"}`), sent[0])
+	wiretest.Exactly(t, fmt.Sprintf(answer, `"success":false,"error":"EOrder:Unknown order"`), sent[1])
+	wiretest.Exactly(t, fmt.Sprintf(answer, `"success":true,"result":{"order_id":"`+second+`"}`), sent[2])
+	wiretest.Exactly(t, fmt.Sprintf(answer, `"success":false,"error":"EOrder:Unknown order"`), sent[3])
+	wiretest.Exactly(t, fmt.Sprintf(answer, `"success":false,"error":"EOrder:Invalid order"`), sent[4])
 
 	sent = c.ask(`{"method":"cancel_order","params":{"token":"TOKEN","cl_ord_id":["mine","mine"]}}`)
 	require.Len(t, sent, 2)
@@ -70,7 +70,7 @@ func TestV2CancelsAll(t *testing.T) {
 	c.add(``)
 	c.subscribe("executions", ``)
 	answer, sent := c.call("cancel_all", ``)
-	exactly(t, `{"method":"cancel_all","success":true,"result":{"count":2},"time_in":"*","time_out":"*"}`, answer)
+	wiretest.Exactly(t, `{"method":"cancel_all","success":true,"result":{"count":2},"time_in":"*","time_out":"*"}`, answer)
 	require.Len(t, sent, 2)
 	wiretest.Matches(t, `{"data":[{"exec_type":"canceled","reason":"User requested"}]}`, sent[0])
 	answer, sent = c.call("cancel_all", ``)
@@ -87,7 +87,7 @@ func TestV2CancelsAllAfterATime(t *testing.T) {
 		c.subscribe("executions", ``)
 		time.Sleep(time.Second + 200*time.Millisecond) // the bubble began at midnight
 		answer, _ := c.call("cancel_all_orders_after", `"timeout":60`)
-		exactly(t, `{"method":"cancel_all_orders_after","success":true,"time_in":"2000-01-01T00:00:01.200000Z","time_out":"*",
+		wiretest.Exactly(t, `{"method":"cancel_all_orders_after","success":true,"time_in":"2000-01-01T00:00:01.200000Z","time_out":"*",
 			"result":{"currentTime":"2000-01-01T00:00:02Z","triggerTime":"2000-01-01T00:01:02Z"}}`, answer)
 		answer, _ = c.call("cancel_all_orders_after", `"timeout":0`)
 		wiretest.Matches(t, `{"success":true,"result":{"currentTime":"2000-01-01T00:00:02Z","triggerTime":"0"}}`, answer)

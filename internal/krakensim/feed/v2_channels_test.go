@@ -16,19 +16,19 @@ func TestV2SubscribesToPrivateChannels(t *testing.T) {
 	token := server.NewToken(trader)
 
 	ws.Send(`{"method":"subscribe","req_id":7,"params":{"channel":"executions","token":"` + token + `"}}`)
-	exactly(t, `{"method":"subscribe","req_id":7,"success":true,"time_in":"*","time_out":"*",
+	wiretest.Exactly(t, `{"method":"subscribe","req_id":7,"success":true,"time_in":"*","time_out":"*",
 		"result":{"channel":"executions","snapshot":true,"maxratecount":180,"warnings":[
 			"cancel_reason is deprecated, use reason","stop_price is deprecated, use triggers.price",
 			"trigger is deprecated use triggers.reference","triggered_price is deprecated use triggers.last_price"]}}`, ws.Next())
-	exactly(t, `{"channel":"executions","type":"snapshot","data":[],"sequence":1}`, ws.Next())
+	wiretest.Exactly(t, `{"channel":"executions","type":"snapshot","data":[],"sequence":1}`, ws.Next())
 	ws.Send(`{"method":"subscribe","params":{"channel":"balances","token":"` + token + `"}}`)
-	exactly(t, `{"method":"subscribe","success":true,"result":{"channel":"balances","snapshot":true},"time_in":"*","time_out":"*"}`, ws.Next())
+	wiretest.Exactly(t, `{"method":"subscribe","success":true,"result":{"channel":"balances","snapshot":true},"time_in":"*","time_out":"*"}`, ws.Next())
 	wiretest.Matches(t, `{"channel":"balances","type":"snapshot","sequence":1}`, ws.Next())
 
 	ws.Send(`{"method":"subscribe","params":{"channel":"balances","token":"` + token + `"}}`)
 	wiretest.Matches(t, `{"success":false,"error":"Already subscribed"}`, ws.Next())
 	ws.Send(`{"method":"unsubscribe","params":{"channel":"balances","token":"` + token + `"}}`)
-	exactly(t, `{"method":"unsubscribe","success":true,"result":{"channel":"balances"},"time_in":"*","time_out":"*"}`, ws.Next())
+	wiretest.Exactly(t, `{"method":"unsubscribe","success":true,"result":{"channel":"balances"},"time_in":"*","time_out":"*"}`, ws.Next())
 	ws.Send(`{"method":"unsubscribe","params":{"channel":"balances","token":"` + token + `"}}`)
 	wiretest.Matches(t, `{"method":"unsubscribe","success":false,"error":"Subscription Not Found"}`, ws.Next())
 }

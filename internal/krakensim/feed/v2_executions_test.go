@@ -23,26 +23,26 @@ func TestV2TellsOfAnOrderFromItsBeginningToItsEnd(t *testing.T) {
 	c.subscribe("executions", ``)
 	answer, sent := c.call("add_order", `"symbol":"BTC/USD","order_type":"limit","side":"sell","order_qty":0.25,"limit_price":90000,
 		"cl_ord_id":"mine","post_only":true`)
-	exactly(t, `{"method":"add_order","success":true,"time_in":"*","time_out":"*","result":{"order_id":"*","cl_ord_id":"mine"}}`, answer)
+	wiretest.Exactly(t, `{"method":"add_order","success":true,"time_in":"*","time_out":"*","result":{"order_id":"*","cl_ord_id":"mine"}}`, answer)
 	id := openOrders(f)[0].ID
 	mine := `"order_id":"` + id + `","cl_ord_id":"mine","timestamp":"*",`
 	require.Len(t, sent, 2)
-	exactly(t, report("update", 2, mine+`"exec_type":"pending_new","order_status":"pending_new","symbol":"BTC/USD","side":"sell",
+	wiretest.Exactly(t, report("update", 2, mine+`"exec_type":"pending_new","order_status":"pending_new","symbol":"BTC/USD","side":"sell",
 		"order_type":"limit","order_qty":0.25,"limit_price":90000,"limit_price_type":"static","stop_price":0,"time_in_force":"GTC",
 		"post_only":true,"cum_cost":0,"fee_usd_equiv":0,"fee_ccy_pref":"fciq"`), sent[0])
-	exactly(t, report("update", 3, mine+`"exec_type":"new","order_status":"new"`), sent[1])
+	wiretest.Exactly(t, report("update", 3, mine+`"exec_type":"new","order_status":"new"`), sent[1])
 
 	require.NoError(t, f.Fill(id, 0.1, 0))
 	first := trades(f)[0].ID
 	sent = c.sent()
 	require.Len(t, sent, 1)
-	exactly(t, report("update", 4, mine+`"exec_type":"trade","order_status":"partially_filled","symbol":"BTC/USD","side":"sell",
+	wiretest.Exactly(t, report("update", 4, mine+`"exec_type":"trade","order_status":"partially_filled","symbol":"BTC/USD","side":"sell",
 		"order_type":"limit","exec_id":"`+first+`","trade_id":1,"last_qty":0.1,"last_price":90000,"cost":9000,"liquidity_ind":"m",
 		"fees":[{"asset":"USD","qty":22.5}],"cum_qty":0.1,"cum_cost":9000,"avg_price":90000,"fee_usd_equiv":22.5`), sent[0])
 
 	_, sent = c.call("amend_order", `"order_id":"`+id+`","limit_price":90004`)
 	require.Len(t, sent, 1)
-	exactly(t, report("update", 5, mine+`"exec_type":"amended","order_status":"partially_filled","amended":true,"reason":"User requested",
+	wiretest.Exactly(t, report("update", 5, mine+`"exec_type":"amended","order_status":"partially_filled","amended":true,"reason":"User requested",
 		"order_qty":0.25,"cum_qty":0.1,"limit_price":90004,"limit_price_type":"static"`), sent[0])
 
 	require.NoError(t, f.Fill(id, 0, 0))
@@ -50,7 +50,7 @@ func TestV2TellsOfAnOrderFromItsBeginningToItsEnd(t *testing.T) {
 	require.Len(t, sent, 2)
 	wiretest.Matches(t, report("update", 6, mine+`"exec_type":"trade","order_status":"partially_filled","trade_id":2,"last_qty":0.15,
 		"cum_qty":0.25`), sent[0])
-	exactly(t, report("update", 7, mine+`"exec_type":"filled","order_status":"filled","cum_qty":0.25,"cum_cost":22500.6,
+	wiretest.Exactly(t, report("update", 7, mine+`"exec_type":"filled","order_status":"filled","cum_qty":0.25,"cum_cost":22500.6,
 		"avg_price":90002.4,"fee_usd_equiv":56.2515`), sent[1])
 }
 
@@ -62,7 +62,7 @@ func TestV2TellsWhyAnOrderWasCanceled(t *testing.T) {
 	c.subscribe("executions", ``)
 	_, sent := c.call("cancel_order", `"order_id":["`+id+`"]`)
 	require.Len(t, sent, 1)
-	exactly(t, report("update", 2, `"order_id":"`+id+`","order_userref":7,"timestamp":"*","exec_type":"canceled","order_status":"canceled",
+	wiretest.Exactly(t, report("update", 2, `"order_id":"`+id+`","order_userref":7,"timestamp":"*","exec_type":"canceled","order_status":"canceled",
 		"cum_qty":0.1,"cum_cost":2000,"avg_price":20000,"fee_usd_equiv":5,"reason":"User requested","cancel_reason":"User requested"`), sent[0])
 
 	for _, fields := range []string{`"order_type":"market"`, `"order_type":"limit","limit_price":20000,"time_in_force":"ioc"`} {
@@ -104,14 +104,14 @@ func TestV2SnapshotsOrdersAndTrades(t *testing.T) {
 	} {
 		t.Run(options, func(t *testing.T) {
 			sent := newV2Client(t, f).subscribe("executions", options)
-			exactly(t, `{"method":"subscribe","success":true,"time_in":"*","time_out":"*","result":{"channel":"executions",
+			wiretest.Exactly(t, `{"method":"subscribe","success":true,"time_in":"*","time_out":"*","result":{"channel":"executions",
 				"maxratecount":180,"warnings":"*",`+test.echoed+`}}`, sent[0])
 			if test.data == `` {
 				assert.Len(t, sent, 1)
 				return
 			}
 			require.Len(t, sent, 2)
-			exactly(t, `{"channel":"executions","type":"snapshot","sequence":1,"data":[`+test.data+`]}`, sent[1])
+			wiretest.Exactly(t, `{"channel":"executions","type":"snapshot","sequence":1,"data":[`+test.data+`]}`, sent[1])
 		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -59,33 +58,3 @@ func (c v2Client) subscribe(channel, options string) []string {
 }
 
 const v2Buy = `"symbol":"BTC/USD","order_type":"limit","side":"buy","order_qty":0.5,"limit_price":20000`
-
-// exactly checks that got has the fields of want and no others. In want, "*" stands for any value.
-func exactly(t *testing.T, want, got string) {
-	t.Helper()
-	var w, g any
-	require.NoError(t, json.Unmarshal([]byte(want), &w), want)
-	require.NoError(t, json.Unmarshal([]byte(got), &g), got)
-	assert.Equal(t, filled(w, g), g)
-}
-
-// filled is want with what got has where want has "*".
-func filled(want, got any) any {
-	switch want := want.(type) {
-	case map[string]any:
-		got, _ := got.(map[string]any)
-		for name, value := range want {
-			want[name] = filled(value, got[name])
-		}
-	case []any:
-		got, _ := got.([]any)
-		for i := range min(len(want), len(got)) {
-			want[i] = filled(want[i], got[i])
-		}
-	case string:
-		if want == "*" {
-			return got
-		}
-	}
-	return want
-}

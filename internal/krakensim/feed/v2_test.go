@@ -11,19 +11,19 @@ import (
 )
 
 func TestV2GreetsWithItsStatus(t *testing.T) {
-	exactly(t, `{"channel":"status","type":"update","data":[{"api_version":"v2","connection_id":"*","system":"online",
+	wiretest.Exactly(t, `{"channel":"status","type":"update","data":[{"api_version":"v2","connection_id":"*","system":"online",
 		"version":"2.0.10","upcoming_maintenance":[],"emergency":[]}]}`, wiretest.Dial(t, serve(t).v2).Next())
 }
 
 func TestV2AnswersWithTimesAndTheNumberOfTheRequest(t *testing.T) {
 	c := newV2Client(t, New())
-	exactly(t, `{"method":"pong","time_in":"*","time_out":"*"}`, c.ask(`{"method":"ping"}`)[0])
+	wiretest.Exactly(t, `{"method":"pong","time_in":"*","time_out":"*"}`, c.ask(`{"method":"ping"}`)[0])
 	got := c.ask(`{"method":"ping","req_id":18446744073709551615}`)[0]
 	assert.Contains(t, got, `"req_id":18446744073709551615`)
 	assert.Regexp(t, `"time_in":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"`, got)
-	exactly(t, `{"method":"cancel_all","req_id":3,"success":true,"result":{"count":0},"time_in":"*","time_out":"*"}`,
+	wiretest.Exactly(t, `{"method":"cancel_all","req_id":3,"success":true,"result":{"count":0},"time_in":"*","time_out":"*"}`,
 		c.ask(`{"method":"cancel_all","req_id":3,"params":{"token":"TOKEN"}}`)[0])
-	exactly(t, `{"method":"cancel_all","req_id":3,"success":false,"error":"Token(s) not found","time_in":"*","time_out":"*"}`,
+	wiretest.Exactly(t, `{"method":"cancel_all","req_id":3,"success":false,"error":"Token(s) not found","time_in":"*","time_out":"*"}`,
 		c.ask(`{"method":"cancel_all","req_id":3,"params":{}}`)[0])
 }
 

@@ -15,7 +15,7 @@ func TestV2PlacesAnOrder(t *testing.T) {
 	f := New()
 	c := newV2Client(t, f)
 	answer, _ := c.call("add_order", v2Buy+`,"order_userref":5`)
-	exactly(t, `{"method":"add_order","success":true,"result":{"order_id":"*","order_userref":5},"time_in":"*","time_out":"*"}`, answer)
+	wiretest.Exactly(t, `{"method":"add_order","success":true,"result":{"order_id":"*","order_userref":5},"time_in":"*","time_out":"*"}`, answer)
 	o := openOrders(f)[0]
 	assert.Contains(t, answer, o.ID)
 	assert.Equal(t, []any{"BTC/USD", "buy", "limit", 0.5, 20_000.0, int64(5), false},
@@ -37,7 +37,7 @@ func TestV2OnlyValidates(t *testing.T) {
 			`"success":false,"error":"EGeneral:Invalid arguments:price"`},
 	} {
 		answer, rest := c.call(test.method, test.params)
-		exactly(t, fmt.Sprintf(`{"method":%q,"time_in":"*","time_out":"*",%s}`, test.method, test.want), answer)
+		wiretest.Exactly(t, fmt.Sprintf(`{"method":%q,"time_in":"*","time_out":"*",%s}`, test.method, test.want), answer)
 		assert.Empty(t, rest)
 	}
 	assert.Equal(t, before, openOrders(f))
@@ -48,9 +48,9 @@ func TestV2AmendsAnOrderInItsPlace(t *testing.T) {
 	c := newV2Client(t, f)
 	id := c.add(`,"cl_ord_id":"mine"`)
 	answer, _ := c.call("amend_order", `"order_id":"`+id+`","order_qty":1.5,"symbol":"BTC/USD"`)
-	exactly(t, `{"method":"amend_order","success":true,"result":{"amend_id":"*","order_id":"`+id+`"},"time_in":"*","time_out":"*"}`, answer)
+	wiretest.Exactly(t, `{"method":"amend_order","success":true,"result":{"amend_id":"*","order_id":"`+id+`"},"time_in":"*","time_out":"*"}`, answer)
 	answer, _ = c.call("amend_order", `"cl_ord_id":"mine","limit_price":20000.5,"limit_price_type":"static","post_only":true`)
-	exactly(t, `{"method":"amend_order","success":true,"result":{"amend_id":"*","cl_ord_id":"mine"},"time_in":"*","time_out":"*"}`, answer)
+	wiretest.Exactly(t, `{"method":"amend_order","success":true,"result":{"amend_id":"*","cl_ord_id":"mine"},"time_in":"*","time_out":"*"}`, answer)
 	o := openOrders(f)[0]
 	assert.Equal(t, []any{id, "mine", 1.5, 20_000.5, false}, []any{o.ID, o.ClientID, o.Quantity, o.Price, o.PostOnly})
 }
@@ -62,7 +62,7 @@ func TestV2EditsAnOrderByAnother(t *testing.T) {
 	c.subscribe("executions", ``)
 	answer, sent := c.call("edit_order", `"order_id":"`+id+`","symbol":"BTC/USD","limit_price":19000,"order_userref":6`)
 	o := openOrders(f)[0]
-	exactly(t, `{"method":"edit_order","success":true,"result":{"order_id":"`+o.ID+`","original_order_id":"`+id+`"},"time_in":"*","time_out":"*"}`, answer)
+	wiretest.Exactly(t, `{"method":"edit_order","success":true,"result":{"order_id":"`+o.ID+`","original_order_id":"`+id+`"},"time_in":"*","time_out":"*"}`, answer)
 	assert.NotEqual(t, id, o.ID)
 	assert.Equal(t, []any{0.5, 19_000.0, int64(6)}, []any{o.Quantity, o.Price, o.Userref})
 	require.Len(t, sent, 3)
@@ -100,7 +100,7 @@ func TestV2RefusesToTradeInKrakensWords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sent := c.ask(`{"method":"` + test.method + `","params":{"token":"TOKEN",` + test.params + `}}`)
 			require.Len(t, sent, 1)
-			exactly(t, fmt.Sprintf(`{"method":%q,"success":false,"error":%q,"time_in":"*","time_out":"*"}`, test.method, test.want), sent[0])
+			wiretest.Exactly(t, fmt.Sprintf(`{"method":%q,"success":false,"error":%q,"time_in":"*","time_out":"*"}`, test.method, test.want), sent[0])
 		})
 	}
 	assert.Equal(t, before, openOrders(f))
