@@ -91,7 +91,7 @@ type Error struct {
 	Detail string
 	// KeyBytes is how long the private key is that signed, where Kraken refuses that; else zero. See PrivateKeyBytes.
 	KeyBytes int
-	// RetryAfter is how long the answer asked to wait, an hour at most; zero where it didn't.
+	// RetryAfter is how long the answer asked to wait, an hour at most; zero where it didn't, or where that says nothing of Kraken.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one. It isn't part of the message.
 	Err error

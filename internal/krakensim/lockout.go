@@ -76,7 +76,7 @@ type refusals struct {
 	until time.Time   // locked out
 }
 
-// maxRefused bounds them, so that made-up keys can't fill the memory. There all are forgotten, lockouts too.
+// maxRefused bounds them, so that made-up keys can't fill the memory: see makeRoom.
 const maxRefused = 10_000
 
 func (l *lockouts) subject(p privateRequest) string {
