@@ -18,19 +18,14 @@ type object = map[string]any
 // the answer.
 const answerTimeout = 30 * time.Second
 
-// result is Kraken's answer to a request that succeeded. The result may be JSON text already.
+// result is Kraken's answer to a request that succeeded.
 func result(value any) answer {
-	return fault.NewAnswer(http.StatusOK, "application/json", encode(object{"error": []string{}, "result": value}))
+	body, err := json.Marshal(object{"error": []string{}, "result": value})
+	if err != nil { // the simulator itself composed the value
+		panic("krakensim: " + err.Error())
+	}
+	return fault.NewAnswer(http.StatusOK, "application/json", body)
 }
 
 // refuse is Kraken's answer to a request that failed: HTTP 200 too.
 func refuse(refusal error) answer { return fault.KrakenErrors(refusal.Error()) }
-
-// encode marshals what the simulator itself composed, which can't fail.
-func encode(value any) []byte {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic("krakensim: " + err.Error())
-	}
-	return text
-}

@@ -36,7 +36,7 @@ func tradeBalance(x *Exchange, q query) (any, error) {
 	if name == "" {
 		name = "ZUSD"
 	}
-	i := slices.IndexFunc(paper.Assets, func(asset paper.Asset) bool { return name == asset.ID || name == asset.Altname })
+	i := slices.IndexFunc(paper.Assets, func(asset paper.Asset) bool { return slices.Contains(assetNames(asset), name) })
 	if i < 0 {
 		return nil, paper.UnknownAsset
 	}

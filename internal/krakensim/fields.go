@@ -48,12 +48,15 @@ func (q query) integer(name string) (int64, error) {
 	return paper.ParseInteger(name, text)
 }
 
-// pair is a field's market, by any of the names that Kraken takes.
+// pairNames are the names of a market that REST takes.
+func pairNames(p paper.Pair) []string { return []string{p.ID, p.Altname, p.WSName} }
+
+// assetNames are the names of an asset that REST takes.
+func assetNames(a paper.Asset) []string { return []string{a.ID, a.Altname} }
+
+// pair is a field's market.
 func (q query) pair() (paper.Pair, error) {
-	name := q.text("pair")
-	return paper.FindPair(func(pair paper.Pair) bool {
-		return name == pair.ID || name == pair.Altname || name == pair.WSName
-	})
+	return paper.FindPair(func(pair paper.Pair) bool { return slices.Contains(pairNames(pair), q.text("pair")) })
 }
 
 // foreign is a field of Kraken's that the paper account has nothing for.

@@ -134,10 +134,7 @@ func orderInfo(o paper.Order, trades bool) object {
 		},
 		"vol": paper.FormatVolume(o.Quantity), "vol_exec": paper.FormatVolume(o.Executed),
 		"cost": cost(o.Cost), "fee": cost(o.Fee), "price": average, "stopprice": cost(0), "limitprice": cost(0),
-		"misc": misc(o), "oflags": "fciq",
-	}
-	if o.PostOnly {
-		info["oflags"] = "fciq,post"
+		"misc": misc(o), "oflags": o.Flags(),
 	}
 	if o.ClientID != "" {
 		info["cl_ord_id"] = o.ClientID

@@ -73,7 +73,7 @@ func assets(q query) (any, error) {
 	if err := q.refuseForeign([]foreign{{name: "aclass", only: []string{"currency"}}}); err != nil {
 		return nil, err
 	}
-	some, err := named(q, "asset", paper.Assets, func(a paper.Asset) []string { return []string{a.ID, a.Altname} }, paper.UnknownAsset)
+	some, err := named(q, "asset", paper.Assets, assetNames, paper.UnknownAsset)
 	all := object{}
 	for _, asset := range some {
 		all[asset.ID] = object{
@@ -90,7 +90,7 @@ func assetPairs(q query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	some, err := named(q, "pair", paper.Pairs, func(p paper.Pair) []string { return []string{p.ID, p.Altname, p.WSName} }, paper.UnknownPair)
+	some, err := named(q, "pair", paper.Pairs, pairNames, paper.UnknownPair)
 	fee := [][]float64{{0, paper.FeeRate * 100}}
 	all := object{}
 	for _, pair := range some {

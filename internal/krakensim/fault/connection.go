@@ -35,7 +35,7 @@ func WithConn(ctx context.Context, conn net.Conn) context.Context {
 
 // connOf is the connection that a request came over: as net/http has it, perhaps encrypted, and what is on the wire. Both
 // are nil on a server without [Listen] and [WithConn].
-func connOf(r *http.Request) (halfCloser, *wire) {
+func connOf(r *http.Request) (net.Conn, *wire) {
 	switch conn := r.Context().Value(connKey{}).(type) {
 	case *tls.Conn:
 		if w, ok := conn.NetConn().(*wire); ok {
@@ -45,12 +45,6 @@ func connOf(r *http.Request) (halfCloser, *wire) {
 		return conn, conn
 	}
 	return nil, nil
-}
-
-// halfCloser is a connection of which one direction can be closed.
-type halfCloser interface {
-	net.Conn
-	CloseWrite() error
 }
 
 // abort ends a request without an answer. It panics with [http.ErrAbortHandler], which net/http takes as the order to
@@ -71,9 +65,9 @@ func (a Answer) abort(r *http.Request) {
 		// hasn't sent: it would answer by a GOAWAY of its own.
 		wire.deaf.Store(true)
 		_, _ = conn.Write(goAway())
-		hangUp(r.Context(), conn)
+		hangUp(conn, r.Context().Done())
 	case http2 && a.ending == dropped:
-		hangUp(r.Context(), conn)
+		hangUp(conn, r.Context().Done())
 	case !http2 && a.ending == reset:
 		wire.reset()
 	}
@@ -82,12 +76,12 @@ func (a Answer) abort(r *http.Request) {
 // farewell is how long a client has to close a connection first.
 const farewell = time.Second
 
-// hangUp closes a connection, but gives the client a moment to do so first: to close it with bytes of the client's
-// unread would be a TCP reset.
-func hangUp(ctx context.Context, conn halfCloser) {
-	_ = conn.CloseWrite()
+// hangUp closes a connection, but gives the client, of whom gone tells, a moment to do so first: to close it with bytes of
+// the client's unread would be a TCP reset.
+func hangUp(conn net.Conn, gone <-chan struct{}) {
+	halfClose(conn)
 	select {
-	case <-ctx.Done(): // the client has
+	case <-gone:
 	case <-time.After(farewell):
 	}
 	_ = conn.Close()

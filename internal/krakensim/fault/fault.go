@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -67,6 +68,18 @@ func (f Fault) Validate() error {
 		return errors.New("times, oversize and latency can't be negative")
 	}
 	return nil
+}
+
+// Idle reports whether requests that meet the fault are answered as if there were none.
+func (f Fault) Idle() bool {
+	f.Path, f.Process = "", false
+	if len(f.Errors) == 0 {
+		f.Errors = nil
+	}
+	if len(f.Header) == 0 {
+		f.Header = nil
+	}
+	return reflect.DeepEqual(f, Fault{})
 }
 
 // answer is the fault's made-up answer; false if it has none.

@@ -56,7 +56,7 @@ func (w *wire) CloseWrite() error {
 }
 
 func halfClose(conn net.Conn) {
-	if conn, ok := conn.(halfCloser); ok {
+	if conn, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = conn.CloseWrite()
 	}
 }
@@ -75,13 +75,8 @@ func (w *wire) swallow(released <-chan struct{}) {
 	select {
 	case <-ended:
 	case <-released:
-		halfClose(w.Conn)
-		select { // as hangUp does
-		case <-ended:
-		case <-time.After(farewell):
-		}
 	}
-	_ = w.Conn.Close()
+	hangUp(w.Conn, ended)
 	<-ended
 }
 

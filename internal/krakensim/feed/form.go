@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,6 +101,18 @@ func (f form) check(message string, p params) error {
 		return err
 	}
 	return f.checkValues(p)
+}
+
+// checkRequestID refuses what isn't the number of a request, in the field in which a client may give it one. The error is a
+// [paper.Refusal].
+func checkRequestID(name string, raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	if _, err := strconv.ParseUint(string(raw), 10, 64); err != nil {
+		return paper.Refusal(fieldName(name) + " field must be a positive integer less than 18446744073709551616")
+	}
+	return nil
 }
 
 // checkDeadline refuses a request that is too old, or whose deadline isn't half a second to a minute ahead

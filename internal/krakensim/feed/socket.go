@@ -17,6 +17,7 @@ const (
 	maxUnsent      = 4096     // messages waiting for a client to read; then it is cut off
 	writeTimeout   = 10 * time.Second
 	heartbeatEvery = time.Second
+	maxTradesShown = 50 // in a snapshot, as in Kraken's
 )
 
 // protocol is a version of Kraken's WebSocket API. A protocol's methods are called with Feed.mu held; they answer

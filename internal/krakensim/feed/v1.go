@@ -3,7 +3,6 @@ package feed
 import (
 	"encoding/json"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -116,10 +115,8 @@ func (v v1) receive(s *socket, message []byte, now time.Time) {
 
 // checkEnvelope says what is wrong with a message's form, from its number to its fields. The error is a [paper.Refusal].
 func (q v1Request) checkEnvelope(wanted form, known bool) error {
-	if q.reqID != nil {
-		if _, err := strconv.ParseUint(string(q.reqID), 10, 64); err != nil {
-			return paper.Refusal("Reqid field must be a positive integer less than 18446744073709551616")
-		}
+	if err := checkRequestID("reqid", q.reqID); err != nil {
+		return err
 	}
 	switch {
 	case q.event == "":

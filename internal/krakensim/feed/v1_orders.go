@@ -19,12 +19,9 @@ func v1Order(o paper.Order, status string) object {
 	}
 	order["expiretm"], order["starttm"], order["refid"] = nil, nil, nil
 	order["limitprice"], order["stopprice"] = none, none
-	order["misc"], order["oflags"] = "", "fciq"
+	order["misc"], order["oflags"] = "", o.Flags()
 	order["opentm"], order["status"], order["timeinforce"] = paper.UnixTime(o.Opened), status, o.TimeInForce
 	order["vol"] = paper.FormatVolume(o.Quantity)
-	if o.PostOnly {
-		order["oflags"] = "fciq,post"
-	}
 	if o.Amended {
 		order["amended"] = true
 	}

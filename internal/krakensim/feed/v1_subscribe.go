@@ -21,9 +21,6 @@ var v1Channels = map[string]privateChannel{
 	}},
 }
 
-// maxTradesShown is how many trades the snapshot of ownTrades has, as Kraken's.
-const maxTradesShown = 50
-
 func (v v1) subscribe(s *socket, q v1Request) {
 	name, options, ok := v.subscription(s, q)
 	if !ok {

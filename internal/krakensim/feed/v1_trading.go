@@ -132,10 +132,7 @@ func (v v1) cancelOrder(s *socket, q v1Request) {
 		}
 	}
 	for _, id := range clientIDs {
-		o, err := account.FindClientID(id)
-		if err == nil {
-			_, err = account.Cancel(o.ID, q.in)
-		}
+		_, err := account.CancelClientID(id, q.in)
 		v.answer(s, q, object{}, err)
 	}
 }

@@ -3,7 +3,6 @@ package feed
 import (
 	"encoding/json"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,15 +42,13 @@ func (v v2) receive(s *socket, message []byte, now time.Time) {
 		v.refuse(s, q, paper.Refusal("Malformed request"))
 		return
 	}
-	if raw := fields["req_id"]; raw != nil {
-		if _, err := strconv.ParseUint(string(raw), 10, 64); err != nil {
-			q.method = fields.text("method")
-			v.refuse(s, q, paper.Refusal("Req_id field must be a positive integer less than 18446744073709551616"))
-			return
-		}
-		q.reqID = raw
+	err := checkRequestID("req_id", fields["req_id"])
+	if err != nil {
+		q.method = fields.text("method")
+		v.refuse(s, q, err)
+		return
 	}
-	var err error
+	q.reqID = fields["req_id"]
 	if q.method, q.params, err = v2Envelope(fields); err != nil {
 		v.refuse(s, q, err)
 		return

@@ -70,19 +70,16 @@ func (v v2) batchCancel(s *socket, q v2Request, account *paper.Account) {
 		return
 	}
 	count := 0
-	cancel := func(id string) {
-		if _, err := account.Cancel(id, q.in); err == nil {
-			count++
-		}
-	}
 	for _, id := range ids { // Kraken's, or a number of the client's
 		for _, id := range account.Named(id) {
-			cancel(id)
+			if _, err := account.Cancel(id, q.in); err == nil {
+				count++
+			}
 		}
 	}
 	for _, clientID := range clientIDs {
-		if o, err := account.FindClientID(clientID); err == nil {
-			cancel(o.ID)
+		if _, err := account.CancelClientID(clientID, q.in); err == nil {
+			count++
 		}
 	}
 	if count == 0 {

@@ -21,10 +21,7 @@ func (v v2) cancelOrder(s *socket, q v2Request, account *paper.Account) {
 		v.answer(s, q, object{"order_id": id}, err)
 	}
 	for _, clientID := range clientIDs {
-		o, err := account.FindClientID(clientID)
-		if err == nil {
-			_, err = account.Cancel(o.ID, q.in)
-		}
+		_, err := account.CancelClientID(clientID, q.in)
 		v.answer(s, q, object{"cl_ord_id": clientID}, err)
 	}
 	for _, userref := range userrefs {

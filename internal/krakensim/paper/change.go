@@ -123,6 +123,15 @@ func (a *Account) Cancel(id string, now time.Time) (Order, error) {
 	return o.copy(), nil
 }
 
+// CancelClientID is [Account.Cancel] by the client's id.
+func (a *Account) CancelClientID(id string, now time.Time) (Order, error) {
+	o, err := a.FindClientID(id)
+	if err != nil {
+		return Order{}, err
+	}
+	return a.Cancel(o.ID, now)
+}
+
 // CancelAll takes all open orders off the book, and returns how many there were.
 func (a *Account) CancelAll(now time.Time) int { return a.cancelAll(UserRequested, now) }
 

@@ -75,6 +75,14 @@ func ParseInteger(field, text string) (int64, error) {
 // Leveraged tells whether an order's leverage, which came as text, asks for any.
 func Leveraged(leverage string) bool { return leverage != "" && !strings.EqualFold(leverage, "none") }
 
+// Flags are an order's flags as REST and WebSocket v1 tell them.
+func (r Request) Flags() string {
+	if r.PostOnly {
+		return "fciq,post"
+	}
+	return "fciq"
+}
+
 // ParseFlags reads an order's flags ("oflags"), which tell whether it is post-only. The account takes its fee in the quote
 // currency (fciq) only. The error is a [Refusal].
 func ParseFlags(oflags string) (postOnly bool, err error) {
